@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time. Pure stages never call this: they are given times where they need them. */
+#pragma once
+
+#include <stdint.h>
+
+#define RFC3339_LEN 21 /* "2026-11-22T19:40:00Z" with the NUL */
+
+int64_t clock_mono_ms(void); /* milliseconds that only go forward */
+int64_t clock_now(void);     /* seconds since 1970-01-01T00:00:00Z */
+
+/* UTC, seconds precision (RFC 3339). */
+void clock_rfc3339(int64_t seconds, char out[RFC3339_LEN]);
+
+/* "30m", "8h", "30d", "15s", "200ms" or plain seconds -> milliseconds; ERR_INVALID for anything else or over 100 years. */
+int clock_parse_duration(const char *s, int64_t *ms) __attribute__((warn_unused_result));

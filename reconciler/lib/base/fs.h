@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files on disk: bounded reads, atomic writes, locks. All descriptors are O_CLOEXEC. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+
+/* Reads a regular file of at most `max` bytes; NUL-terminated behind *len. Larger is ERR_INVALID, missing ERR_NOTFOUND. */
+int fs_read(const char *path, size_t max, struct arena *mem, char **bytes, size_t *len, struct err *e) MUST_USE;
+
+/* Writes a temporary file beside `path`, fsyncs it and renames it: readers see the old or the new bytes, never half. */
+int fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned int mode, struct err *e) MUST_USE;
+
+/* mkdir -p; existing directories are fine. */
+int fs_mkdirs(const char *path, struct err *e) MUST_USE;
+
+bool fs_exists(const char *path);
+bool fs_is_dir(const char *path);
+
+/*
+ * Takes an exclusive lock on `path` (created when missing) and writes our PID into it. *fd stays open for as long as
+ * the lock is held. Held by somebody else: ERR_CONFLICT that names the PID.
+ */
+int fs_lock(const char *path, int *fd, struct err *e) MUST_USE;
+
+/*
+ * All files below `dir`, relative paths sorted bytewise, ".git" folders left out; symbolic links are listed, never
+ * followed. *modes holds a struct stat st_mode for each. More than `max` files is ERR_INVALID.
+ */
+int fs_list(const char *dir, size_t max, struct arena *mem, const char ***paths, unsigned int **modes, size_t *n,
+            struct err *e) MUST_USE;
+
+static inline void
+fs_closep(int *fd)
+{
+	extern int close(int);
+
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+/* int AUTO_FD fd = open(...); closed at the end of the scope when >= 0. */
+#define AUTO_FD __attribute__((cleanup(fs_closep)))

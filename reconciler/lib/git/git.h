@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Git repositories by libgit2: refs, commits, trees and blobs of a bare repository; never a work tree. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/files.h"
+
+struct git_repo;
+
+/* Opens a bare repository, or the .git of a work tree (bare and work tree by git_repository_open_bare). */
+int git_open(const char *path, struct git_repo **out, struct err *e) MUST_USE;
+/* Opens, or creates an empty bare repository. */
+int git_open_or_init(const char *path, struct git_repo **out, struct err *e) MUST_USE;
+void git_close(struct git_repo *g);
+const char *git_path(const struct git_repo *g); /* of the repository's own folder */
+
+/* -- refs ---------------------------------------------------------------------------------------------------- */
+
+/* The commit a ref points at ("refs/heads/main", or a revision like "HEAD~1", "4f2c9d1"); ERR_NOTFOUND when there is none. */
+int git_ref_read(struct git_repo *g, const char *ref, struct oid *out, struct err *e) MUST_USE;
+int git_rev_parse(struct git_repo *g, const char *rev, struct oid *commit, struct err *e) MUST_USE;
+
+/*
+ * Compare-and-swap: moves `ref` from `old` (NULL: it must not exist) to `new_id`. ERR_CONFLICT when it stands elsewhere
+ * or somebody holds its lock. A lock file refs/heads/berth/… older than 10 s is moved away first (a killed process left it);
+ * *swept (may be NULL) then says so.
+ */
+int git_ref_cas(struct git_repo *g, const char *ref, const struct oid *old, const struct oid *new_id, const char *message,
+                bool *swept, struct err *e) MUST_USE;
+
+/* -- commits ------------------------------------------------------------------------------------------------- */
+
+struct git_commit_info {
+	struct oid id, tree;
+	struct oid parents[16];
+	size_t nparents;            /* at most 16 are given */
+	const char *author, *author_email, *committer_email, *message;
+	int64_t time;               /* of the committer */
+};
+
+int git_commit_read(struct git_repo *g, const struct oid *id, struct arena *mem, struct git_commit_info *out, struct err *e)
+	MUST_USE;
+
+/* The value of the last "Key: value" trailer of a message's last paragraph, or NULL. */
+const char *git_trailer(struct arena *mem, const char *message, const char *key);
+
+/* 1 when `ancestor` is `commit` or reachable from it, 0 when not (or unknown here), negative on trouble. */
+int git_is_ancestor(struct git_repo *g, const struct oid *ancestor, const struct oid *commit, struct err *e) MUST_USE;
+
+/* Author and committer are berth <berth@localhost> at `time`. Returns the new commit's id; moves no ref. */
+int git_commit_write(struct git_repo *g, const struct oid *tree, const struct oid *parents, size_t nparents, const char *message,
+                     int64_t time, struct oid *out, struct err *e) MUST_USE;
+
+/* -- trees --------------------------------------------------------------------------------------------------- */
+
+struct git_change {
+	const char *path;
+	const struct oid *old_id, *new_id; /* NULL: was not there, or is gone */
+	uint32_t old_mode, new_mode;
+};
+
+/*
+ * Walks two trees by hand, skipping equal ids; old_tree NULL lists new_tree. fn is called for each file that differs,
+ * in path order (git's); a negative return stops the walk and is returned. Depth over 32 or more than `max` files
+ * (0: 1,000,000) is ERR_INVALID.
+ */
+int git_tree_diff(struct git_repo *g, const struct oid *old_tree, const struct oid *new_tree, size_t max,
+                  int (*fn)(void *ctx, const struct git_change *c, struct err *e), void *ctx, struct err *e) MUST_USE;
+
+/* The id at `path` inside a tree (a file's or folder's), ERR_NOTFOUND when there is none. mode may be NULL. */
+int git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, struct oid *out, uint32_t *mode, struct err *e)
+	MUST_USE;
+
+/* Reads a blob; over max bytes is ERR_INVALID, found from the object's header before reading. */
+int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len,
+                  struct err *e) MUST_USE;
+
+/* The id that these bytes have as a blob; nothing is written. */
+void git_blob_id(const void *bytes, size_t len, struct oid *out);
+
+/* All files of a tree as `struct files` that reads from this repository (which must stay open). Lives in mem. */
+int git_files(struct git_repo *g, const struct oid *tree, struct arena *mem, struct files *out, struct err *e) MUST_USE;
+
+/* -- editing a tree in memory ---------------------------------------------------------------------------------- */
+
+struct git_edit;
+
+/* Starts from `base` (NULL: empty). Nothing is written before git_edit_write. */
+int git_edit_new(struct git_repo *g, const struct oid *base, struct git_edit **out, struct err *e) MUST_USE;
+void git_edit_free(struct git_edit *ed);
+
+/* Puts a file. Bytes equal to what is there cost nothing and change nothing. The bytes are copied only when they differ. */
+int git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t len, struct err *e) MUST_USE;
+
+/* Removes a file or a whole folder; nothing there is fine. Folders that become empty go too. */
+int git_edit_drop(struct git_edit *ed, const char *path, struct err *e) MUST_USE;
+
+/* Names of the direct entries of a folder ("" is the root) as edited so far, sorted; folders end in '/'. */
+int git_edit_list(struct git_edit *ed, const char *folder, struct arena *mem, const char ***names, size_t *n, struct err *e)
+	MUST_USE;
+
+/* True when something differs from the base. */
+bool git_edit_changed(const struct git_edit *ed);
+
+/*
+ * Writes blobs and trees that are not there yet and gives the new root tree's id (the empty tree's when nothing is
+ * left). More than 500 new objects go out as one pack, fewer loose. Crash-safe: objects become visible before any
+ * ref names them. *written (may be NULL): number of objects written.
+ */
+int git_edit_write(struct git_edit *ed, struct oid *tree, size_t *written, struct err *e) MUST_USE;
+
+/* -- remotes --------------------------------------------------------------------------------------------------- */
+
+struct git_remote_auth {
+	const char *token_file; /* HTTP: password or token, first line; NULL: none */
+	const char *username;   /* HTTP user for the token (default "berth"), SSH user (default from the URL, else "git") */
+	const char *ssh_key_file; /* private key; NULL: the agent */
+};
+
+/*
+ * Runs the network work in a child of this program (verb "git-child") with a hard deadline: libgit2 1.5 has none.
+ * `refs` are full names, read from the remote in the order given (a snapshot: list outputs before inputs);
+ * they are stored under refs/remotes/origin/ of `g`, forced; a ref that is gone there is deleted here.
+ * ERR_UNAVAILABLE names the remote (without credentials) and the reason.
+ */
+int git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
+              int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+
+/*
+ * Pushes `id` to `ref`, never forced, and only if the remote ref still is `old` (NULL: absent). ERR_CONFLICT when it moved;
+ * ERR_DENIED when the server declined (its message is in the text).
+ */
+int git_push(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
+             const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+
+/* Is this something to open on disk (a path or file://)? Then *path is that path. Everything else is a URL. */
+bool git_url_is_local(const char *url, struct arena *mem, const char **path);
+
+/* The hidden verb that the two above run; returns an exit code. */
+int git_child_main(int argc, char **argv);

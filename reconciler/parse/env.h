@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An environment with everything it refers to looked up and all defaults applied. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/files.h"
+#include "parse/doc.h"
+
+#define ENV_TEAMS_MAX 32
+
+struct env {
+	const struct doc *doc;
+	const char *owner, *name;
+	const char *namespace_;            /* org.namespacePrefix + owner */
+	const struct doc *org, *user, *team, *flavor, *image; /* team and image may be NULL (none; plain reference) */
+	const struct value *spec;          /* after defaults: environment, flavor, image, team, organization, built-in */
+	const char *image_ref;             /* what a container runs */
+	bool distributed;
+	int64_t world_size, nprocs, replicas_full; /* replicas_full = worldSize/nprocsPerNode, or 1 */
+	int64_t replicas;                  /* 0 when paused, else replicas_full */
+	int64_t gpu;                       /* a pod */
+	int64_t cpu_request, cpu_limit;    /* thousandths, a pod */
+	int64_t mem_request, mem_limit;    /* bytes, a pod */
+	int64_t shm;                       /* bytes of /dev/shm */
+	int64_t home;                      /* bytes */
+	const char *const *deps;           /* paths of every file that went into this, the environment's own first */
+	size_t ndeps;
+};
+
+/*
+ * Looks up user, team, flavor, image and datasets, lays the defaults over each other and computes the numbers.
+ * `d` must be ok and schema-checked; the documents it refers to must be too, otherwise a finding E305 says so.
+ * Findings go to `r`; returns ERR_INVALID when there was an error among them (then *out is untouched).
+ */
+int env_resolve(struct arena *mem, const struct site *s, const struct files *files, const struct doc *d, struct report *r,
+                struct env **out, struct err *e) MUST_USE;
+
+/* The dependencies alone (same list, same order, no findings), for a document that does not resolve too. */
+void env_deps(struct arena *mem, const struct site *s, const struct doc *d, const char *const **deps, size_t *n);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Structural templates: JSON-e (https://json-e.js.org/language.html), compiled once. */
+#pragma once
+
+#include "lib/doc/value.h"
+
+struct template;
+
+struct template_limits {
+	size_t steps;       /* operators and expression nodes evaluated; 0: 1,000,000 */
+	unsigned depth;     /* nesting of operators and expressions; 0: 100 */
+	size_t bytes;       /* of everything made; 0: 4 MiB */
+};
+
+/*
+ * Compiles a template document. Unknown $-operators and operators that are not implemented are ERR_INVALID with
+ * "file:line:col", never copied through. The template lives in `mem` and shares nothing mutable: one compiled template
+ * may render many times.
+ */
+int template_compile(struct arena *mem, const struct value *document, struct template **out, struct err *e) MUST_USE;
+
+/*
+ * Renders with `context` (a map). *out may be NULL: the template gave nothing (a deleted value at the top).
+ * `now` is RFC 3339 text for `now` and $fromNow, or NULL: then both are refused.
+ * Errors name the template's file and line.
+ */
+int template_render(const struct template *t, struct arena *mem, const struct value *context, const char *now,
+                    const struct template_limits *limits, struct value **out, struct err *e) MUST_USE;

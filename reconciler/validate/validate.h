@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All checks on documents and environments; findings only, nothing is changed but doc->ok. */
+#pragma once
+
+#include "parse/doc.h"
+#include "parse/env.h"
+#include "validate/schema.h"
+
+/* The compiled schemas of all kinds. */
+struct schemas;
+
+int schemas_load(struct schemas **out, struct err *e) MUST_USE; /* from the compiled-in schema/ */
+void schemas_free(struct schemas *s);
+
+/* Schema of the document's kind; clears d->ok on errors. */
+void validate_doc(const struct schemas *s, struct doc *d, struct report *r);
+
+/*
+ * Rules that need more than one document, for what has been resolved: flavor allowed for role and team, within the
+ * flavor's max, image allowed, worldSize divisible, shm within memory, huge pages, … Returns the number of errors.
+ */
+size_t validate_env(const struct env *env, const struct site *s, struct report *r);
+
+/* Rules over the whole commit: berth.yaml present, files in places that berth does not know, links. */
+void validate_tree(const struct files *files, struct report *r);
