@@ -17,6 +17,11 @@ struct env {
 	const struct doc *org, *user, *team, *flavor, *image; /* team and image may be NULL (none; plain reference) */
 	const struct value *spec;          /* after defaults: environment, flavor, image, team, organization, built-in */
 	const char *image_ref;             /* what a container runs */
+	const struct doc *const *share;    /* the users of access.share, in its order */
+	size_t nshare;
+	const struct doc *const *datasets; /* one for each item of spec.datasets, in its order */
+	size_t ndatasets;
+	const char *setup;                 /* content of the file that spec.setup names, NUL-terminated; NULL when none */
 	bool distributed;
 	int64_t world_size, nprocs, replicas_full; /* replicas_full = worldSize/nprocsPerNode, or 1 */
 	int64_t replicas;                  /* 0 when paused, else replicas_full */
