@@ -27,7 +27,8 @@ bool fs_is_dir(const char *path);
 int fs_lock(const char *path, int *fd, struct err *e) MUST_USE;
 
 /*
- * All files below `dir`, relative paths sorted bytewise, ".git" folders left out; symbolic links are listed, never
+ * All files below `dir`, relative paths sorted bytewise. ".git" entries and what git cannot hold (sockets, devices) are
+ * left out, more than 64 levels are ERR_INVALID; symbolic links are listed, never
  * followed. *modes holds a struct stat st_mode for each. More than `max` files is ERR_INVALID.
  */
 int fs_list(const char *dir, size_t max, struct arena *mem, const char ***paths, unsigned int **modes, size_t *n,

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time: clocks, RFC 3339, durations. */
+#include "lib/base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+
+#define YEAR_SECONDS INT64_C(31557600)
+#define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+
+int64_t
+clock_mono_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t
+clock_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec;
+}
+
+void
+clock_rfc3339(int64_t seconds, char out[RFC3339_LEN])
+{
+	struct tm tm;
+	time_t t = seconds < 0 ? 0 : seconds > LAST_SECOND ? LAST_SECOND : seconds;
+
+	if (!gmtime_r(&t, &tm) || strftime(out, RFC3339_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm) != RFC3339_LEN - 1)
+		memcpy(out, "1970-01-01T00:00:00Z", RFC3339_LEN);
+}
+
+int
+clock_parse_duration(const char *s, int64_t *ms)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+		{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+	};
+	size_t digits = strspn(s, "0123456789");
+	char number[20];
+	int64_t n;
+
+	if (!digits || digits >= sizeof(number))
+		return ERR_INVALID;
+	memcpy(number, s, digits);
+	number[digits] = '\0';
+	if (str_to_i64(number, &n) < 0)
+		return ERR_INVALID;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		int64_t v;
+
+		if (strcmp(s + digits, units[i].name) != 0)
+			continue;
+		if (__builtin_mul_overflow(n, units[i].ms, &v) || v > 100 * YEAR_SECONDS * 1000)
+			return ERR_INVALID;
+		*ms = v;
+		return 0;
+	}
+	return ERR_INVALID;
+}
