@@ -11,7 +11,7 @@ FOLDERS := $(STAGES) daemon cli lib/base lib/doc lib/git lib/net lib/seal
 SRC := $(wildcard reconciler/*.c) $(foreach d,$(FOLDERS),$(wildcard reconciler/$(d)/*.c))
 SHARE := $(sort $(shell find schema templates envs-repo-template -type f 2>/dev/null))
 
-PKGS := libgit2 libyaml libcurl libcjson libsodium libpcre2-8 libmicrohttpd zlib openssl
+PKGS := libgit2 yaml-0.1 libcurl libcjson libsodium libpcre2-8 libmicrohttpd zlib openssl
 VERSION := 0.1.0
 
 CC ?= gcc

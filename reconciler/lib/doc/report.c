@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Findings: collecting, sorting, naming. */
+#include "lib/doc/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *id, *title, *why;
+} catalogue[FINDING_COUNT] = {
+#define FINDING(code, name, title, why) { code, title, why },
+#include "lib/doc/findings.def"
+#undef FINDING
+};
+
+void
+report_init(struct report *r, struct arena *mem)
+{
+	memset(r, 0, sizeof(*r));
+	r->mem = mem;
+}
+
+static char *
+vcopy(struct arena *a, const char *fmt, va_list ap)
+{
+	va_list ap2;
+	char *p;
+	int n;
+
+	va_copy(ap2, ap);
+	n = vsnprintf(NULL, 0, fmt, ap2);
+	va_end(ap2);
+	if (n < 0)
+		abort();
+	p = arena_alloc(a, (size_t)n + 1);
+	(void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+	return p;
+}
+
+/* The slot behind the last one kept takes what is over the limit, so that report_add never returns NULL. */
+static bool
+is_kept(const struct report *r, const struct finding *f)
+{
+	return f != r->items + REPORT_MAX;
+}
+
+static struct finding *
+slot_for(struct report *r)
+{
+	if (r->n >= REPORT_MAX)
+		return &r->items[REPORT_MAX];
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 8;
+
+		if (cap > REPORT_MAX)
+			cap = REPORT_MAX;
+		r->items = arena_regrow(r->mem, r->items, r->n, cap + 1, sizeof(struct finding));
+		r->cap = cap;
+	}
+	return &r->items[r->n++];
+}
+
+struct finding *
+report_add(struct report *r, enum finding_code code, enum severity s, struct place at, const char *fmt, ...)
+{
+	struct finding *f = slot_for(r);
+	va_list ap;
+
+	if (s == SEVERITY_ERROR)
+		r->errors++;
+	else
+		r->warnings++;
+	*f = (struct finding){ .code = code, .severity = s, .at = at, .message = "" };
+	if (!is_kept(r, f))
+		return f;
+	va_start(ap, fmt);
+	f->message = vcopy(r->mem, fmt, ap);
+	va_end(ap);
+	return f;
+}
+
+void
+finding_help(struct report *r, struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!is_kept(r, f))
+		return;
+	va_start(ap, fmt);
+	f->help = vcopy(r->mem, fmt, ap);
+	va_end(ap);
+}
+
+void
+finding_note(struct report *r, struct finding *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!is_kept(r, f))
+		return;
+	va_start(ap, fmt);
+	f->note = vcopy(r->mem, fmt, ap);
+	va_end(ap);
+}
+
+static int
+compare_text(const char *x, const char *y)
+{
+	return strcmp(x ? x : "", y ? y : "");
+}
+
+static int
+compare(const struct finding *x, const struct finding *y)
+{
+	int c = compare_text(x->at.file, y->at.file);
+
+	if (c)
+		return c;
+	if (x->at.line != y->at.line)
+		return x->at.line < y->at.line ? -1 : 1;
+	if (x->at.col != y->at.col)
+		return x->at.col < y->at.col ? -1 : 1;
+	if (x->code != y->code)
+		return x->code < y->code ? -1 : 1;
+	if (x->severity != y->severity)
+		return x->severity < y->severity ? -1 : 1;
+	if ((c = compare_text(x->message, y->message)) || (c = compare_text(x->help, y->help)))
+		return c;
+	return compare_text(x->note, y->note);
+}
+
+static int
+by_place(const void *x, const void *y)
+{
+	return compare(x, y);
+}
+
+void
+report_sort(struct report *r)
+{
+	size_t n = 0;
+
+	if (r->n > 1)
+		qsort(r->items, r->n, sizeof(*r->items), by_place);
+	for (size_t i = 0; i < r->n; i++) {
+		if (n && compare(&r->items[n - 1], &r->items[i]) == 0) {
+			if (r->items[i].severity == SEVERITY_ERROR)
+				r->errors--;
+			else
+				r->warnings--;
+			continue;
+		}
+		r->items[n++] = r->items[i];
+	}
+	r->n = n;
+}
+
+const char *
+finding_id(enum finding_code code)
+{
+	return code < FINDING_COUNT ? catalogue[code].id : "E000";
+}
+
+const char *
+finding_title(enum finding_code code)
+{
+	return code < FINDING_COUNT ? catalogue[code].title : "";
+}
+
+const char *
+finding_why(enum finding_code code)
+{
+	return code < FINDING_COUNT ? catalogue[code].why : "";
+}
+
+/* Text of a file may hold escape sequences for terminals, and line breaks where one line is promised. */
+static void
+add_clean(struct buf *out, const char *s)
+{
+	for (; *s; s++)
+		buf_char(out, (unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
+}
+
+void
+finding_line(const struct finding *f, struct buf *out)
+{
+	add_clean(out, f->at.file ? f->at.file : "-");
+	if (f->at.line)
+		buf_printf(out, ":%u:%u", f->at.line, f->at.col);
+	buf_printf(out, ": %s[%s]: ", f->severity == SEVERITY_ERROR ? "error" : "warning", finding_id(f->code));
+	add_clean(out, f->message);
+	if (f->help) {
+		buf_str(out, " (");
+		add_clean(out, f->help);
+		buf_char(out, ')');
+	}
+}
+
+struct value *
+report_value(struct arena *mem, const struct report *r)
+{
+	struct value *list = value_list(mem);
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct finding *f = &r->items[i];
+		struct value *v = value_map(mem);
+
+		value_set(mem, v, "code", value_str(mem, finding_id(f->code)));
+		value_set(mem, v, "severity", value_str(mem, f->severity == SEVERITY_ERROR ? "error" : "warning"));
+		value_set(mem, v, "file", f->at.file ? value_str(mem, f->at.file) : value_null(mem));
+		value_set(mem, v, "line", value_int(mem, f->at.line));
+		value_set(mem, v, "column", value_int(mem, f->at.col));
+		value_set(mem, v, "message", value_str(mem, f->message));
+		value_set(mem, v, "help", f->help ? value_str(mem, f->help) : value_null(mem));
+		value_set(mem, v, "note", f->note ? value_str(mem, f->note) : value_null(mem));
+		value_push(mem, list, v);
+	}
+	return list;
+}
