@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside env.c and refs.c: looking up what an environment refers to. */
+#pragma once
+
+#include "lib/base/map.h"
+#include "parse/env.h"
+#include "parse/say.h"
+
+struct refs {
+	struct arena *mem;
+	const struct site *s;
+	const struct doc *d;
+	struct report *r;          /* NULL: only the paths are wanted */
+	const struct files *files; /* NULL: files are not looked for */
+	struct env *env;           /* gets documents, merged spec, image, shares, datasets, setup */
+	const char **deps;
+	size_t ndeps, cap;
+	struct map seen;
+};
+
+/*
+ * Fills c->env's documents and its spec (all defaults but those that numbers decide) and c->deps. What is missing
+ * is reported and stays NULL. Free c->seen afterwards.
+ */
+void refs_collect(struct refs *c);
+
+/* GPUs a pod, as the environment or else its flavor says; -1 when neither is a quantity. `asked` may be NULL. */
+int64_t refs_gpu(const struct value *spec, const struct doc *flavor, bool *asked);
+
+/* resources.limits.<key> of a flavor, else requests.<key>; NULL when it has neither. */
+const struct value *refs_flavor_limit(const struct doc *flavor, const char *key);
+
+#define GPU_RESOURCE "nvidia.com/gpu"
