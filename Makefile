@@ -33,6 +33,9 @@ LINK_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK_asan := -fsanitize=address,undefined
+# clang only (make fuzz)
+FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINK_fuzz := -fsanitize=fuzzer,address,undefined
 FLAGS_tsan := -O1 -g -fsanitize=thread
 LINK_tsan := -fsanitize=thread
 
@@ -44,6 +47,7 @@ OBJ := $(SRC:%.c=$(OUT)/%.o)
 LIBOBJ := $(filter-out $(OUT)/reconciler/main.o,$(OBJ)) $(OUT)/embed.o
 UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 CONF := $(patsubst tests/conformance/%.c,$(OUT)/tests/conformance/%,$(wildcard tests/conformance/conf_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all program lib units
 all: program
@@ -69,16 +73,77 @@ $(OUT)/embed.S: $(SHARE) deploy/embed.sh Makefile
 $(OUT)/embed.o: $(OUT)/embed.S
 	$(CC) -c -o $@ $<
 
-units: $(UNIT) $(CONF)
+TEST_LINK = $(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $(filter %.c,$^) $(OUT)/libberth.a $(PKG_LIBS)
+units: $(UNIT) $(CONF) $(FUZZ)
 $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libberth.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $< $(OUT)/libberth.a $(PKG_LIBS) -lcmocka
+	$(TEST_LINK) -lcmocka
 $(OUT)/tests/conformance/%: tests/conformance/%.c $(OUT)/libberth.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $< $(OUT)/libberth.a $(PKG_LIBS) -lcmocka
+	$(TEST_LINK) -lcmocka
+# With libFuzzer the main comes from clang, else from replay.c, which only runs over the corpus.
+$(OUT)/tests/fuzz/%: tests/fuzz/%.c $(if $(filter fuzz,$(BUILD)),,tests/fuzz/replay.c) $(OUT)/libberth.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -Wno-missing-prototypes
 
-.PHONY: clean
+# ---- running: each target first makes sure that the packages it needs are there (deploy/setup.sh) ----
+.PHONY: run demo-clean test test-now layers lint headers fuzz fuzz-now valgrind bench torture minimal install clean
+run:
+	@sh deploy/setup.sh run
+	@$(MAKE) --no-print-directory program
+	@exec sh deploy/demo.sh
+demo-clean:
+	rm -rf build/demo
+
+test:
+	@sh deploy/setup.sh test
+	@$(MAKE) --no-print-directory BUILD=asan test-now
+test-now: layers lint headers $(OUT)/berth units
+	@BERTH=$(OUT)/berth sh tests/run.sh $(OUT) $(T)
+
+layers:
+	@sh tests/layers.sh
+lint:
+	@sh tests/lint.sh
+headers: $(OUT)/headers.ok
+$(OUT)/headers.ok: $(wildcard reconciler/*.h reconciler/*/*.h reconciler/lib/*/*.h)
+	@mkdir -p $(@D)
+	@for h in $^; do $(CC) $(CSTD) $(WARN) $(PKG_CFLAGS) -fsyntax-only -x c -include $$h /dev/null || \
+		{ echo "$$h does not compile alone" >&2; exit 1; }; done
+	@touch $@
+
+# make fuzz FUZZ_SECONDS=600 T=fuzz_yaml
+CLANG ?= $(shell command -v clang-14 || echo clang)
+FUZZ_SECONDS ?= 60
+fuzz:
+	@sh deploy/setup.sh fuzz
+	@$(MAKE) --no-print-directory BUILD=fuzz CC=$(CLANG) fuzz-now
+fuzz-now: $(if $(T),$(OUT)/tests/fuzz/$(T),$(FUZZ))
+	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n build/fuzz/found; echo "# fuzz_$$n, $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/found/$$n- build/fuzz/corpus/$$n $$([ -d tests/fuzz/corpus/$$n ] && echo tests/fuzz/corpus/$$n) || exit 1; done
+
+valgrind:
+	@sh deploy/setup.sh valgrind
+	@$(MAKE) --no-print-directory BUILD=debug build/debug/berth
+	@BERTH=build/debug/berth sh tests/valgrind.sh
+bench: program
+	@BERTH=build/berth sh tests/bench/run.sh
+torture: program
+	@BERTH=build/berth sh tests/e2e/torture.sh
+# Both README commands in a fresh minimal Debian 12; needs root and debootstrap.
+minimal:
+	sh tests/minimal.sh
+
+PREFIX ?= /usr/local
+install: program
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 build/berth $(DESTDIR)$(PREFIX)/bin/berth
+	build/berth completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth
+	if [ -f docs/berth.1 ]; then install -d $(DESTDIR)$(PREFIX)/share/man/man1 && \
+		install -m 644 docs/berth.1 $(DESTDIR)$(PREFIX)/share/man/man1/; fi
+
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(CONF:=.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(CONF:=.d) $(FUZZ:=.d)
