@@ -44,7 +44,7 @@ core_of(const char *secret, size_t n, size_t shift, char *out)
 		for (size_t bit = i * 6; bit < i * 6 + 6; bit++) {
 			unsigned char c = (unsigned char)secret[bit / 8 - shift];
 
-			v = v << 1 | (c >> (7 - bit % 8) & 1u);
+			v = v << 1 | ((unsigned int)c >> (7 - bit % 8) & 1u);
 		}
 		out[i - first] = digits[v];
 	}
@@ -103,7 +103,7 @@ hex(char c)
 static bool
 escaped_as(const char *s, size_t n, char c)
 {
-	return n > 2 && s[0] == '%' && hex(s[1]) >= 0 && hex(s[2]) >= 0 && (hex(s[1]) << 4 | hex(s[2])) == (unsigned char)c;
+	return n > 2 && s[0] == '%' && hex(s[1]) >= 0 && hex(s[2]) >= 0 && hex(s[1]) * 16 + hex(s[2]) == (unsigned char)c;
 }
 
 /*
