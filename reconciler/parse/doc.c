@@ -17,15 +17,6 @@ struct reading {
 	struct doc *d;
 };
 
-/* Fields that select documents: were they defaults, what is selected would depend on itself. */
-static const struct {
-	const char *field, *why;
-} never_default[] = {
-	{ "owner", "the path decides it" },
-	{ "flavor", "every environment names its own" },
-	{ "team", "the environment or its user decides it" },
-};
-
 /* -- bytes ------------------------------------------------------------------------------------------------------ */
 
 static int
@@ -62,19 +53,14 @@ read_bytes(struct reading *c, const struct files *files, const struct file_entry
 /* -- kind ------------------------------------------------------------------------------------------------------- */
 
 static void
-check_api_version(struct reading *c, bool alias)
+check_api_version(struct reading *c)
 {
 	const struct value *v = value_get(c->d->root, "apiVersion");
 	struct finding *x;
 
-	if (!v)
-		x = say(c->r, MISSING_FIELD, c->d->root->at, "apiVersion is missing");
-	else if (!value_is(v, VALUE_STR))
-		x = say(c->r, WRONG_TYPE, v->at, "apiVersion is a %s, not a string", value_type_name(v->type));
-	else if (alias ? v->str.len == 0 : strcmp(v->str.s, API_VERSION) != 0)
-		x = say(c->r, NOT_ALLOWED_VALUE, v->at, "apiVersion '%s' is not one that berth reads", say_text(c->mem, v->str.s));
-	else
+	if (!value_is(v, VALUE_STR) || strcmp(v->str.s, API_VERSION) == 0)
 		return;
+	x = say(c->r, NOT_ALLOWED_VALUE, v->at, "apiVersion '%s' is not one that berth reads", say_text(c->mem, v->str.s));
 	finding_help(c->r, x, "write apiVersion: %s", API_VERSION);
 }
 
@@ -115,27 +101,24 @@ say_misplaced(struct reading *c, const struct value *v, enum kind found)
 		             c->d->kind == KIND_ORG ? "<name>" : c->d->name, here->name);
 }
 
-static void
+/* False when the document is of another kind; a missing kind or apiVersion is the schema's finding. */
+static bool
 check_kind(struct reading *c)
 {
 	const struct value *v = value_get(c->d->root, "kind");
 	bool alias = false;
-	struct finding *x;
 	enum kind k;
 
-	if (!value_is(v, VALUE_STR)) {
-		if (v)
-			x = say(c->r, WRONG_TYPE, v->at, "kind is a %s, not a string", value_type_name(v->type));
-		else
-			x = say(c->r, MISSING_FIELD, c->d->root->at, "kind is missing");
-		finding_help(c->r, x, "write kind: %s", kinds[c->d->kind].name);
-		check_api_version(c, false);
-		return;
-	}
+	if (!value_is(v, VALUE_STR))
+		return true;
 	k = kind_named(v->str.s, &alias);
-	if (k != c->d->kind)
+	if (k != c->d->kind) {
 		say_misplaced(c, v, k);
-	check_api_version(c, alias);
+		return false;
+	}
+	if (!alias)
+		check_api_version(c);
+	return true;
 }
 
 /* -- identity --------------------------------------------------------------------------------------------------- */
@@ -167,22 +150,6 @@ check_identity(struct reading *c)
 }
 
 static void
-check_defaults(struct reading *c)
-{
-	const struct value *defaults = c->d->kind == KIND_ENV ? NULL : value_get(c->d->spec, "defaults");
-	struct member *m;
-
-	for (size_t i = 0; i < sizeof(never_default) / sizeof(*never_default); i++) {
-		m = value_member(defaults, never_default[i].field);
-		if (m)
-			say(c->r, NOT_PERMITTED, m->at, "%s cannot be a default: %s", m->key, never_default[i].why);
-	}
-	m = c->d->kind == KIND_IMAGE ? value_member(defaults, "image") : NULL;
-	if (m)
-		say(c->r, NOT_PERMITTED, m->at, "image cannot be a default of an image: it selects this document");
-}
-
-static void
 check_document(struct reading *c)
 {
 	struct doc *d = c->d;
@@ -200,9 +167,12 @@ check_document(struct reading *c)
 	d->spec = value_get(d->root, "spec");
 	if (!value_is(d->spec, VALUE_MAP))
 		d->spec = NULL;
-	check_kind(c);
 	check_identity(c);
-	check_defaults(c);
+	if (!check_kind(c)) {
+		/* nothing else can be said about it: the schema of this folder's kind would find fault with every field */
+		d->root = NULL;
+		d->spec = NULL;
+	}
 }
 
 int

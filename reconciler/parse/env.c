@@ -95,7 +95,7 @@ read_distributed(struct numbers *n, bool gpu_asked)
 	struct env *env = n->env;
 	struct finding *f;
 
-	env->nprocs = value_as_int(value_get(dist, "nprocsPerNode"), env->gpu > 0 ? env->gpu : 1);
+	env->nprocs = value_as_int(value_get(dist, "nprocsPerNode"), 1);
 	if (env->nprocs < 1)
 		env->nprocs = 1;
 	/* one process drives one GPU, so the number of processes is the number of GPUs unless somebody says otherwise */

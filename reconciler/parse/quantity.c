@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 18 digits times 2^60 times 10^3 stays below 2^128. */
 __extension__ typedef unsigned __int128 wide;
 
-#define DIGITS_FULL UINT64_C(100000000000000000) /* a mantissa from here on has 18 digits */
+/* A mantissa from here on has 20 digits: times 2^60 it stays below 2^128, and one digit more is over the limit anyway. */
+#define DIGITS_FULL ((wide)UINT64_C(10000000000000000000))
 #define EXPONENT_MAX 64                          /* beyond, everything overflows or rounds to one thousandth */
 
 static const struct {
@@ -24,7 +24,7 @@ static const struct {
 };
 
 struct number {
-	uint64_t mantissa; /* at most 18 digits */
+	wide mantissa; /* at most 20 digits */
 	int exp10;
 	bool more; /* non-zero digits were left out behind the mantissa */
 };
@@ -50,7 +50,7 @@ read_number(const char *s, struct number *n)
 			break;
 		any = true;
 		if (n->mantissa < DIGITS_FULL) {
-			n->mantissa = n->mantissa * 10 + (uint64_t)(*s - '0');
+			n->mantissa = n->mantissa * 10 + (unsigned int)(*s - '0');
 			n->exp10 -= fraction;
 		} else {
 			n->more |= *s != '0';
@@ -94,7 +94,7 @@ read_suffix(const char *s, int *exp10, unsigned int *exp2)
 static int
 scale(const struct number *n, int exp10, unsigned int exp2, int64_t *out)
 {
-	wide v = (wide)n->mantissa << exp2;
+	wide v = n->mantissa << exp2;
 	bool more = n->more;
 
 	if (v == 0) {

@@ -11,6 +11,7 @@
 #define IMAGE_CPU "ubuntu:24.04"
 #define HOME_SIZE "20Gi"
 #define IDLE_TIMEOUT 3600
+#define HELP_MAX 20
 
 /* -- dependencies ----------------------------------------------------------------------------------------------- */
 
@@ -48,7 +49,8 @@ lookup(struct refs *c, enum kind k, const char *name, struct place at)
 		return NULL;
 	}
 	f = say(c->r, NOT_FOUND, at, "there is no %s '%s'", kinds[k].noun, say_text(c->mem, name));
-	say_nearest(c->r, f, c->s, k, name);
+	if (c->helped++ < HELP_MAX)
+		say_nearest(c->r, f, c->s, k, name);
 	return NULL;
 }
 
@@ -95,17 +97,6 @@ find_org(struct refs *c)
 }
 
 static void
-find_team(struct refs *c)
-{
-	const struct value *v = value_get(c->d->spec, "team");
-
-	if (!value_is(v, VALUE_STR))
-		v = value_item(value_get(c->env->user ? c->env->user->spec : NULL, "teams"), 0);
-	if (value_is(v, VALUE_STR))
-		c->env->team = lookup(c, KIND_TEAM, v->str.s, place_or_file(c, v));
-}
-
-static void
 find_flavor(struct refs *c)
 {
 	const struct value *v = value_get(c->d->spec, "flavor");
@@ -147,17 +138,13 @@ defaults_of(const struct doc *d)
 }
 
 static struct value *
-builtin_defaults(struct refs *c, const char *image)
+builtin_defaults(struct refs *c)
 {
 	struct arena *a = c->mem;
 	struct value *spec = value_map(a), *access = value_map(a), *life = value_map(a), *web = value_list(a);
 	struct value *idle = value_at(c->env->org ? c->env->org->spec : NULL, "lifecycle.idleTimeout.default");
 
 	value_set(a, spec, "mode", value_str(a, "standalone"));
-	if (image)
-		value_set(a, spec, "image", value_str(a, image));
-	if (c->env->team)
-		value_set(a, spec, "team", value_str(a, c->env->team->name));
 	value_set(a, spec, "persistentHomeSize", value_str(a, HOME_SIZE));
 	value_set(a, spec, "enableSSH", value_bool(a, true));
 	value_push(a, web, value_str(a, "terminal"));
@@ -171,33 +158,61 @@ builtin_defaults(struct refs *c, const char *image)
 	return spec;
 }
 
-/* The environment over flavor, image, team, organization and `base`. */
+/* The environment over flavor, image, team, organization (those found so far) and `base`. */
 static struct value *
 overlay_all(struct refs *c, const struct value *base)
 {
 	const struct doc *const layers[] = { c->env->org, c->env->team, c->env->image, c->env->flavor };
-	struct value *v = value_overlay(c->mem, base, NULL);
+	struct value *v = value_overlay(c->mem, value_map(c->mem), base);
 
 	for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++)
 		v = value_overlay(c->mem, v, defaults_of(layers[i]));
 	return value_overlay(c->mem, v, c->d->spec);
 }
 
+/* A reference is taken as it is, a name without '/', ':' and '@' stands in the catalogue. */
 static void
-find_image(struct refs *c)
+find_image(struct refs *c, const struct value *v)
 {
-	const struct value *spec = overlay_all(c, value_map(c->mem)), *v = value_get(spec, "image");
-	const char *builtin = refs_gpu(spec, c->env->flavor, NULL) > 0 ? IMAGE_GPU : IMAGE_CPU;
-
-	if (!value_is(v, VALUE_STR)) {
-		c->env->image_ref = builtin;
-	} else if (strpbrk(v->str.s, "/:@")) {
+	if (strpbrk(v->str.s, "/:@")) {
 		c->env->image_ref = v->str.s;
-	} else {
-		c->env->image = lookup(c, KIND_IMAGE, v->str.s, place_or_file(c, v));
-		c->env->image_ref = value_as_str(value_get(c->env->image ? c->env->image->spec : NULL, "image"), NULL);
+		return;
 	}
-	c->env->spec = overlay_all(c, builtin_defaults(c, value_is(v, VALUE_STR) ? NULL : builtin));
+	c->env->image = lookup(c, KIND_IMAGE, v->str.s, place_or_file(c, v));
+	c->env->image_ref = value_as_str(value_get(c->env->image ? c->env->image->spec : NULL, "image"), NULL);
+}
+
+/*
+ * Image and team may each give the other as a default, so the one that the environment or its flavor names comes first;
+ * what has been selected is not selected again.
+ */
+static void
+find_team_and_image(struct refs *c)
+{
+	const struct value *image = value_get(overlay_all(c, NULL), "image"), *team;
+	const struct value *org = defaults_of(c->env->org);
+	bool early = value_is(image, VALUE_STR) && image != value_get(org, "image");
+	struct value *spec;
+
+	if (early)
+		find_image(c, image);
+	team = value_get(overlay_all(c, NULL), "team");
+	if (!value_is(team, VALUE_STR))
+		team = value_item(value_get(c->env->user ? c->env->user->spec : NULL, "teams"), 0);
+	if (value_is(team, VALUE_STR))
+		c->env->team = lookup(c, KIND_TEAM, team->str.s, place_or_file(c, team));
+	if (!early) {
+		spec = overlay_all(c, NULL);
+		image = value_get(spec, "image");
+		if (!value_is(image, VALUE_STR))
+			image = value_str(c->mem, refs_gpu(spec, c->env->flavor, NULL) > 0 ? IMAGE_GPU : IMAGE_CPU);
+		find_image(c, image);
+	}
+	spec = overlay_all(c, builtin_defaults(c));
+	value_set(c->mem, spec, "image", value_copy(c->mem, image));
+	if (c->env->team)
+		value_set(c->mem, spec, "team", value_copy(c->mem, team));
+	c->env->spec = spec;
 }
 
 /* -- lists and files -------------------------------------------------------------------------------------------- */
@@ -311,9 +326,8 @@ refs_collect(struct refs *c)
 	dep_add(c, c->d->path);
 	find_org(c);
 	find_user(c);
-	find_team(c);
 	find_flavor(c);
-	find_image(c);
+	find_team_and_image(c);
 	env->datasets = find_list(c, value_get(env->spec, "datasets"), KIND_DATASET, &env->ndatasets);
 	find_setup(c);
 	find_secrets(c);

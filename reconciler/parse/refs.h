@@ -16,6 +16,7 @@ struct refs {
 	const char **deps;
 	size_t ndeps, cap;
 	struct map seen;
+	unsigned int helped;       /* nearest names looked for; bounded, since each costs a walk over all names */
 };
 
 /*
