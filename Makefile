@@ -143,7 +143,8 @@ install: program
 	if [ -f docs/berth.1 ]; then install -d $(DESTDIR)$(PREFIX)/share/man/man1 && \
 		install -m 644 docs/berth.1 $(DESTDIR)$(PREFIX)/share/man/man1/; fi
 
+# keeps build/demo: commits of a person may be in it (make demo-clean)
 clean:
-	rm -rf build
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name demo -exec rm -rf {} +; fi
 
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(CONF:=.d) $(FUZZ:=.d)

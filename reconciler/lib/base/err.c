@@ -6,7 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Cut text is still text: the "…" says that there was more. */
+/* Ends a text that did not fit: the "…" says that there was more, and no character is left in halves. */
+static void
+cut(char *dst, size_t cap)
+{
+	size_t at = cap - 4;
+
+	while (at > 0 && ((unsigned char)dst[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(dst + at, "\xe2\x80\xa6", 4);
+}
+
 static void
 vput(char *dst, size_t cap, const char *fmt, va_list ap)
 {
@@ -14,8 +24,8 @@ vput(char *dst, size_t cap, const char *fmt, va_list ap)
 
 	if (n < 0)
 		dst[0] = '\0';
-	else if ((size_t)n >= cap && cap > 4)
-		memcpy(dst + cap - 4, "\xe2\x80\xa6", 4);
+	else if ((size_t)n >= cap)
+		cut(dst, cap);
 }
 
 int
@@ -48,7 +58,7 @@ err_wrap(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	n = snprintf(e->text, sizeof(e->text), "%s: %s", head, old);
 	if (n < 0 || (size_t)n >= sizeof(e->text))
-		memcpy(e->text + sizeof(e->text) - 4, "\xe2\x80\xa6", 4);
+		cut(e->text, sizeof(e->text));
 	return e->code;
 }
 

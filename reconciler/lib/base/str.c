@@ -133,22 +133,27 @@ str_utf8_valid(const char *s, size_t n)
 bool
 str_glob(const char *pattern, const char *s)
 {
-	const char *star = NULL, *from = NULL;
-	bool deep = false;
+	/* where to take up again after the last '*' (which cannot pass a '/') and the last '**' (which can) */
+	const char *star = NULL, *from = NULL, *deep = NULL, *deep_from = NULL;
 
-	/* one level of backtracking is enough for '*'; '**' wins over an earlier '*' */
 	while (*s) {
-		if (*pattern == '*') {
-			deep = pattern[1] == '*';
-			pattern += deep ? 2 : 1;
-			star = pattern;
+		if (pattern[0] == '*' && pattern[1] == '*') {
+			deep = pattern += 2;
+			deep_from = s;
+			star = NULL;
+		} else if (*pattern == '*') {
+			star = ++pattern;
 			from = s;
 		} else if (*pattern && (*pattern == *s || (*pattern == '?' && *s != '/'))) {
 			pattern++;
 			s++;
-		} else if (star && (deep || *from != '/')) {
+		} else if (star && *from != '/') {
 			pattern = star;
 			s = ++from;
+		} else if (deep) {
+			pattern = deep;
+			s = ++deep_from;
+			star = NULL;
 		} else {
 			return false;
 		}
