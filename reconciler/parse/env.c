@@ -151,7 +151,7 @@ read_numbers(struct refs *c)
 	env->distributed = strcmp(value_as_str(value_get(env->spec, "mode"), "standalone"), "distributed") == 0;
 	env->gpu = refs_gpu(env->spec, env->flavor, &asked);
 	if (env->gpu < 0) {
-		v = asked ? value_get(n.resources, "gpu") : refs_flavor_limit(env->flavor, GPU_RESOURCE);
+		v = asked ? value_get(n.resources, "gpu") : env_flavor_limit(env->flavor, GPU_RESOURCE);
 		say_quantity(&n, v, "gpu");
 		env->gpu = 0;
 	}

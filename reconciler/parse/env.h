@@ -44,3 +44,8 @@ int env_resolve(struct arena *mem, const struct site *s, const struct files *fil
 
 /* The dependencies alone (same list, same order, no findings), for a document that does not resolve too. */
 void env_deps(struct arena *mem, const struct site *s, const struct doc *d, const char *const **deps, size_t *n);
+
+#define GPU_RESOURCE "nvidia.com/gpu"
+
+/* resources.limits.<key> of a flavor, else resources.requests.<key>; NULL when it has neither. */
+const struct value *env_flavor_limit(const struct doc *flavor, const char *key);

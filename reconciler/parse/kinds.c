@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 
 #define NAME_MAX_CHARS 40
+#define PATH_MAX_CHARS 1024 /* git allows far longer ones; nothing that berth reads needs them */
 
 const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_ORG] = { "Organization", NULL, NULL, "organization.schema.json", "organization" },
@@ -18,6 +19,7 @@ const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_ENV] = { "Environment", "DevServer", "envs", "environment.schema.json", "environment" },
 };
 
+static const char why_long[] = "the path has more than 1024 characters";
 static const char why_suffix[] = "documents end in .yaml";
 static const char why_depth[] = "the folder holds documents only, as <name>.yaml, and no folders";
 static const char why_env_depth[] = "environments are files envs/<owner>/<name>.yaml";
@@ -128,7 +130,9 @@ path_classify(struct arena *mem, const char *path, struct path_info *out)
 	out->kind = kind_of_folder(path, &rest);
 	if (out->kind == KIND_COUNT || any_dot_part(path) || strcmp(base, "README.md") == 0)
 		return;
-	if (out->kind == KIND_ENV)
+	if (strlen(path) > PATH_MAX_CHARS)
+		path_bad(out, why_long);
+	else if (out->kind == KIND_ENV)
 		classify_env(mem, rest, out);
 	else if (strchr(rest, '/'))
 		path_bad(out, why_depth);

@@ -106,7 +106,7 @@ find_flavor(struct refs *c)
 }
 
 const struct value *
-refs_flavor_limit(const struct doc *flavor, const char *key)
+env_flavor_limit(const struct doc *flavor, const char *key)
 {
 	const struct value *res = value_get(flavor ? flavor->spec : NULL, "resources");
 	const struct value *v = value_get(value_get(res, "limits"), key);
@@ -123,7 +123,7 @@ refs_gpu(const struct value *spec, const struct doc *flavor, bool *asked)
 	if (asked)
 		*asked = v != NULL;
 	if (!v)
-		v = refs_flavor_limit(flavor, GPU_RESOURCE);
+		v = env_flavor_limit(flavor, GPU_RESOURCE);
 	return v && quantity_units(v, &n) < 0 ? -1 : n;
 }
 
@@ -298,9 +298,9 @@ find_setup(struct refs *c)
 	if (!f)
 		return;
 	if (c->files->read(c->files->ctx, f, FILE_OTHER_MAX, c->mem, &bytes, &len, &e) < 0)
-		say(c->r, TOO_LARGE, say_file(f->path), "the setup script cannot be read: %s", e.text);
+		say(c->r, TOO_LARGE, say_file(arena_strdup(c->mem, f->path)), "the setup script cannot be read: %s", e.text);
 	else if (memchr(bytes, 0, len) || !str_utf8_valid(bytes, len))
-		say(c->r, YAML_CHARACTER, say_file(f->path), "the setup script is not UTF-8 text");
+		say(c->r, YAML_CHARACTER, say_file(arena_strdup(c->mem, f->path)), "the setup script is not UTF-8 text");
 	else
 		c->env->setup = bytes;
 }

@@ -27,8 +27,3 @@ void refs_collect(struct refs *c);
 
 /* GPUs a pod, as the environment or else its flavor says; -1 when neither is a quantity. `asked` may be NULL. */
 int64_t refs_gpu(const struct value *spec, const struct doc *flavor, bool *asked);
-
-/* resources.limits.<key> of a flavor, else requests.<key>; NULL when it has neither. */
-const struct value *refs_flavor_limit(const struct doc *flavor, const char *key);
-
-#define GPU_RESOURCE "nvidia.com/gpu"

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fields that have to go together, or Kubernetes or PyTorch would refuse or hang. */
+#include <inttypes.h>
+
+#include "lib/base/str.h"
+#include "parse/quantity.h"
+#include "validate/rules.h"
+
+static void
+rule_world_size(struct rules *c)
+{
+	const struct env *env = c->env;
+	const struct value *world = rules_get(c, "distributed.worldSize"), *procs = rules_get(c, "distributed.nprocsPerNode");
+	const struct value *backend = rules_get(c, "distributed.backend");
+	struct finding *f;
+
+	if (!env->distributed)
+		return;
+	if (env->world_size % env->nprocs) {
+		f = say(c->r, INCONSISTENT, rules_place(c, world), "worldSize %" PRId64 " is no multiple of nprocsPerNode %" PRId64,
+		        env->world_size, env->nprocs);
+		finding_help(c->r, f, "write worldSize: %" PRId64, env->nprocs * env->replicas_full);
+	}
+	if (env->gpu > 0 && env->nprocs > env->gpu) {
+		f = say(c->r, INCONSISTENT, rules_place(c, procs), "%" PRId64 " processes share %" PRId64 " GPUs of a pod", env->nprocs,
+		        env->gpu);
+		finding_help(c->r, f, "write nprocsPerNode: %" PRId64 ", or leave resources.gpu out", env->gpu);
+	}
+	if (env->gpu == 0 && str_eq(value_as_str(backend, NULL), "nccl")) {
+		f = say(c->r, INCONSISTENT, rules_place(c, backend), "backend nccl needs GPUs, flavor '%s' gives none", env->flavor->name);
+		finding_help(c->r, f, "write backend: gloo, or choose a flavor with GPUs");
+	}
+}
+
+static void
+rule_requests(struct rules *c)
+{
+	const struct env *env = c->env;
+	const struct value *limits = value_at(env->flavor->spec, "resources.limits");
+	struct place at = limits ? limits->at : say_file(env->flavor->path);
+
+	/* the flavor is at fault, so that is where it is said, once for all who use it */
+	if (env->cpu_request > env->cpu_limit)
+		say(c->r, INCONSISTENT, at, "flavor '%s' requests more cpu than its limit", env->flavor->name);
+	if (env->mem_request > env->mem_limit)
+		say(c->r, INCONSISTENT, at, "flavor '%s' requests more memory than its limit", env->flavor->name);
+}
+
+static void
+rule_shm(struct rules *c)
+{
+	const struct value *v = rules_get(c, "resources.shm");
+	struct finding *f;
+
+	if (c->env->shm <= c->env->mem_limit)
+		return;
+	f = say(c->r, INCONSISTENT, rules_place(c, v), "shm is %s, but it counts against the memory limit of %s",
+	        quantity_bytes_text(c->mem, c->env->shm), quantity_bytes_text(c->mem, c->env->mem_limit));
+	finding_help(c->r, f, "write at most %s, or ask for more memory", quantity_bytes_text(c->mem, c->env->mem_limit / 2));
+}
+
+static void
+rule_huge_pages(struct rules *c)
+{
+	const struct value *pages = rules_get(c, "resources.hugepages");
+	struct finding *f;
+
+	for (size_t i = 0; value_is(pages, VALUE_MAP) && i < pages->map.n; i++) {
+		const struct member *m = &pages->map.items[i];
+		int64_t page, n;
+
+		if (quantity_parse(m->key, &page) < 0 || page < 1000 || quantity_units(m->value, &n) < 0) {
+			f = say(c->r, BAD_FORMAT, rules_place(c, m->value), "hugepages %s is not a quantity", say_text(c->mem, m->key));
+			finding_help(c->r, f, "write for example {1Gi: 32Gi}");
+			continue;
+		}
+		page /= 1000;
+		if (n % page == 0)
+			continue;
+		f = say(c->r, INCONSISTENT, rules_place(c, m->value), "%s is no whole number of pages of %s",
+		        quantity_bytes_text(c->mem, n), m->key);
+		if (n - n % page > INT64_MAX - page)
+			finding_help(c->r, f, "ask for less");
+		else
+			finding_help(c->r, f, "write %s", quantity_bytes_text(c->mem, n - n % page + page));
+	}
+}
+
+/* Only a guaranteed pod with whole cpus gets cpus and memory of one node: requests equal limits. */
+static void
+rule_numa(struct rules *c)
+{
+	const struct env *env = c->env;
+	const struct value *numa = rules_get(c, "resources.numa");
+	struct finding *f;
+
+	if (!str_eq(value_as_str(numa, NULL), "required"))
+		return;
+	if (env->cpu_request != env->cpu_limit || env->cpu_limit % 1000 || env->cpu_limit == 0) {
+		f = say(c->r, INCONSISTENT, rules_place(c, numa), "numa: required needs whole cpus, the same requested and as limit");
+		finding_help(c->r, f, "write resources: {cpu: %" PRId64 "}", env->cpu_limit / 1000 + (env->cpu_limit % 1000 != 0));
+	}
+	if (env->mem_request != env->mem_limit) {
+		f = say(c->r, INCONSISTENT, rules_place(c, numa), "numa: required needs the same memory requested and as limit");
+		finding_help(c->r, f, "write resources: {memory: %s}", quantity_bytes_text(c->mem, env->mem_limit));
+	}
+}
+
+void
+rules_fit(struct rules *c)
+{
+	rule_world_size(c);
+	rule_requests(c);
+	rule_shm(c);
+	rule_huge_pages(c);
+	rule_numa(c);
+}

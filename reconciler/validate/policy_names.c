@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names and places: volumes, mounts, ports, environment variables, secrets. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/base/map.h"
+#include "lib/base/str.h"
+#include "validate/rules.h"
+
+/* Taken by claims and volumes that every environment may have. */
+static const char *const volume_names[] = { "home", "shared", "checkpoints", "shm" };
+
+/* Where something already is; a mount there would hide it or be refused. */
+static const char *const system_paths[] = { "/", "/dev", "/dev/shm", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/run",
+	                                    "/tmp", "/home/dev", "/opt/berth" };
+
+/* Set for torchrun in each pod: a value of the user's would make the ranks wait for each other. */
+static const char *const torch_prefixes[] = { "PET_", "MASTER_" };
+
+struct taken {
+	struct rules *c;
+	struct map by; /* name -> the value that has it */
+	const char *what;
+};
+
+/* Puts `name` down; when it is there already, says so. */
+static void
+take(struct taken *t, const char *name, const struct value *v)
+{
+	const struct value *first = map_get(&t->by, name);
+	struct finding *f;
+
+	if (!first) {
+		/* the map hands out void pointers; nothing is changed through it */
+		(void)map_put(&t->by, name, (void *)(uintptr_t)v);
+		return;
+	}
+	f = say(t->c->r, NAME_TAKEN, rules_place(t->c, v), "%s %s is taken", t->what, say_text(t->c->mem, name));
+	finding_help(t->c->r, f, "choose another");
+	finding_note(t->c->r, f, "first used at %s", say_place(t->c->mem, first));
+}
+
+/* Without double and trailing slashes, so that one place has one name. */
+static const char *
+path_clean(struct arena *mem, const char *s)
+{
+	char *out = arena_alloc(mem, strlen(s) + 2);
+	size_t n = 0;
+
+	for (; *s; s++)
+		if (*s != '/' || n == 0 || out[n - 1] != '/')
+			out[n++] = *s;
+	if (n > 1 && out[n - 1] == '/')
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
+static bool
+path_has_dots(const char *s)
+{
+	for (; s; s = strchr(s, '/')) {
+		size_t n;
+
+		s += *s == '/';
+		n = strcspn(s, "/");
+		if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static void
+take_path(struct taken *t, const struct value *v)
+{
+	const char *path;
+	struct finding *f;
+
+	if (!value_is(v, VALUE_STR))
+		return;
+	path = path_clean(t->c->mem, v->str.s);
+	if (path[0] == '/' && !path_has_dots(path)) {
+		take(t, path, v);
+		return;
+	}
+	f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "'%s' is no plain absolute path", say_text(t->c->mem, v->str.s));
+	finding_help(t->c->r, f, "start with '/' and use no '.' or '..' parts");
+}
+
+static void
+rule_mounts(struct rules *c)
+{
+	const struct value *volumes = rules_get(c, "volumes"), *datasets = rules_get(c, "datasets");
+	const struct value *secrets = rules_get(c, "secrets"), *shared = rules_get(c, "sharedVolumeClaimName");
+	const struct value *checkpoints = rules_get(c, "checkpoints"), *builtin = value_null(c->mem), *path;
+	struct taken t = { .c = c, .by = MAP_INIT, .what = "the path" };
+
+	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths); i++)
+		take(&t, system_paths[i], builtin);
+	if (shared)
+		take(&t, "/shared", shared);
+	path = value_get(checkpoints, "path");
+	if (checkpoints && !path)
+		take(&t, "/checkpoints", checkpoints);
+	take_path(&t, path);
+	for (size_t i = 0; i < value_len(volumes); i++)
+		take_path(&t, value_get(value_item(volumes, i), "path"));
+	for (size_t i = 0; i < value_len(datasets); i++) {
+		const struct value *d = value_item(datasets, i);
+
+		path = value_get(d, "path");
+		if (path)
+			take_path(&t, path);
+		else
+			take(&t, arena_printf(c->mem, "/data/%s", value_as_str(value_get(d, "name"), "")), d);
+	}
+	for (size_t i = 0; i < value_len(secrets); i++)
+		take_path(&t, value_get(value_item(secrets, i), "path"));
+	map_free(&t.by);
+}
+
+/* The names of a list's items, apart from those in `reserved`. */
+static void
+rule_unique(struct rules *c, const char *list_path, const char *what, const char *const *reserved, size_t n)
+{
+	const struct value *list = rules_get(c, list_path), *builtin = value_null(c->mem);
+	struct taken t = { .c = c, .by = MAP_INIT, .what = what };
+
+	for (size_t i = 0; i < n; i++)
+		take(&t, reserved[i], builtin);
+	for (size_t i = 0; i < value_len(list); i++) {
+		const struct value *v = value_get(value_item(list, i), "name");
+
+		if (value_is(v, VALUE_STR))
+			take(&t, v->str.s, v);
+	}
+	map_free(&t.by);
+}
+
+static void
+rule_ports(struct rules *c)
+{
+	const struct value *list = rules_get(c, "access.ports");
+	struct taken t = { .c = c, .by = MAP_INIT, .what = "port" };
+	struct finding *f;
+
+	for (size_t i = 0; i < value_len(list); i++) {
+		const struct value *v = value_item(list, i);
+		int64_t n = value_as_int(v, 0);
+
+		if (n >= 1 && n <= 65535) {
+			take(&t, arena_printf(c->mem, "%" PRId64, n), v);
+			continue;
+		}
+		f = say(c->r, OUT_OF_RANGE, rules_place(c, v), "%" PRId64 " is no port", n);
+		finding_help(c->r, f, "ports are 1 to 65535");
+	}
+	map_free(&t.by);
+}
+
+static bool
+variable_valid(const char *s)
+{
+	for (size_t i = 0; s[i]; i++) {
+		bool letter = (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || s[i] == '_';
+
+		if (!letter && (i == 0 || s[i] < '0' || s[i] > '9'))
+			return false;
+	}
+	return *s != '\0';
+}
+
+static void
+check_variables(struct rules *c, const struct value *map, const char *field)
+{
+	struct finding *f;
+
+	for (size_t i = 0; value_is(map, VALUE_MAP) && i < map->map.n; i++) {
+		const struct member *m = &map->map.items[i];
+		struct place at = m->at.file ? m->at : rules_place(c, m->value);
+
+		if (!variable_valid(m->key)) {
+			f = say(c->r, BAD_FORMAT, at, "%s: '%s' is no name of an environment variable", field, say_text(c->mem, m->key));
+			finding_help(c->r, f, "use letters, digits and underscores, no digit first");
+		}
+		for (size_t k = 0; c->env->distributed && k < sizeof(torch_prefixes) / sizeof(*torch_prefixes); k++)
+			if (str_starts(m->key, torch_prefixes[k])) {
+				f = say(c->r, NAME_TAKEN, at, "%s: %s is set by berth for distributed training", field, say_text(c->mem, m->key));
+				finding_help(c->r, f, "leave it out; worldSize and nprocsPerNode decide it");
+			}
+	}
+}
+
+void
+rules_names(struct rules *c)
+{
+	rule_mounts(c);
+	rule_unique(c, "volumes", "the volume name", volume_names, sizeof(volume_names) / sizeof(*volume_names));
+	rule_unique(c, "datasets", "the dataset", NULL, 0);
+	rule_unique(c, "secrets", "the secret name", NULL, 0);
+	rule_ports(c);
+	check_variables(c, rules_get(c, "env"), "env");
+	check_variables(c, rules_get(c, "distributed.ncclSettings"), "ncclSettings");
+}
