@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
@@ -37,8 +38,6 @@ int fs_list(const char *dir, size_t max, struct arena *mem, const char ***paths,
 static inline void
 fs_closep(int *fd)
 {
-	extern int close(int);
-
 	if (*fd >= 0)
 		(void)close(*fd);
 }

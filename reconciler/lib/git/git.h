@@ -80,7 +80,7 @@ int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct a
                   struct err *e) MUST_USE;
 
 /* The id that these bytes have as a blob; nothing is written. */
-void git_blob_id(const void *bytes, size_t len, struct oid *out);
+void git_hash_blob(const void *bytes, size_t len, struct oid *out);
 
 /* All files of a tree as `struct files` that reads from this repository (which must stay open). Lives in mem. */
 int git_files(struct git_repo *g, const struct oid *tree, struct arena *mem, struct files *out, struct err *e) MUST_USE;
@@ -134,8 +134,8 @@ int git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth 
  * Pushes `id` to `ref`, never forced, and only if the remote ref still is `old` (NULL: absent). ERR_CONFLICT when it moved;
  * ERR_DENIED when the server declined (its message is in the text).
  */
-int git_push(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
-             const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+int git_push_ref(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref,
+                 const struct oid *old, const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
 
 /* Is this something to open on disk (a path or file://)? Then *path is that path. Everything else is a URL. */
 bool git_url_is_local(const char *url, struct arena *mem, const char **path);

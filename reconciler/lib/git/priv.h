@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of lib/git share: the repository behind git.h, object access, raw trees, hashing. */
+#pragma once
+
+#include <assert.h>
+#include <string.h>
+
+#include <git2.h>
+
+#include "lib/git/git.h"
+
+struct git_repo {
+	git_repository *repo;
+	git_odb *odb;   /* reads: loose objects and packs */
+	git_odb *loose; /* writes of single objects; without packs, so that a write never looks through them again */
+	char *path;     /* the repository's own folder, no '/' at the end */
+	char *given;    /* the path that it was opened by */
+};
+
+static_assert(sizeof(struct oid) == sizeof(git_oid), "both are the 20 bytes of SHA-1");
+
+/* Trees over this many bytes, and folders deeper than this, are refused. */
+#define GIT_TREE_MAX ((size_t)64 << 20)
+#define GIT_DEPTH_MAX 32
+#define GIT_PATH_MAX 4096
+
+/* Starts libgit2 once for the process: bounded caches and maps, no configuration files, no check of the owner. */
+void git_start(void);
+
+/* Sets `e` from libgit2's last error: "fmt: what libgit2 says"; returns the code that rc stands for. */
+int git_fail(struct err *e, int rc, const char *fmt, ...) PRINTF(3, 4);
+
+static inline const git_oid *
+git_oid_of(const struct oid *id)
+{
+	return (const git_oid *)(const void *)id->b;
+}
+
+static inline void
+git_oid_to(struct oid *out, const git_oid *id)
+{
+	memcpy(out->b, id->id, sizeof(out->b));
+}
+
+/*
+ * Reads an object of `type`; larger than `max` bytes is ERR_INVALID, found before reading. When the object is not there or
+ * cannot be read, the packs are looked up anew once: another process may have repacked. Free with git_odb_object_free.
+ */
+int git_object_get(struct git_repo *g, const struct oid *id, git_object_t type, size_t max, git_odb_object **out, struct err *e)
+	MUST_USE;
+
+static inline void
+git_odb_object_freep(git_odb_object **o)
+{
+	git_odb_object_free(*o);
+}
+#define AUTO_OBJECT __attribute__((cleanup(git_odb_object_freep)))
+
+/* -- raw trees --------------------------------------------------------------------------------------------------- */
+
+struct tree_entry {
+	const char *name; /* NUL-terminated, inside the tree's bytes */
+	size_t len;
+	uint32_t mode; /* enum file_mode, or GIT_MODE_FOLDER */
+	struct oid id;
+};
+
+#define GIT_MODE_FOLDER 0040000u
+
+extern const struct oid git_empty_tree;
+
+/* A tree being read, entry by entry. Zero is a valid empty tree. */
+struct tree_iter {
+	git_odb_object *object;
+	const char *at, *end;
+	struct tree_entry e;  /* the current entry, valid while `more` */
+	struct tree_entry before;
+	bool more;
+};
+
+/* Opens a tree (NULL id: none) and stands on its first entry. */
+int tree_open(struct git_repo *g, const struct oid *id, struct tree_iter *it, struct err *e) MUST_USE;
+/* Moves on; a malformed or unsorted entry, or a name that git forbids, is ERR_INVALID. */
+int tree_next(struct tree_iter *it, struct err *e) MUST_USE;
+void tree_close(struct tree_iter *it);
+
+/* Git's order of entries: folders compare as name + '/'. */
+int tree_order(const struct tree_entry *a, const struct tree_entry *b);
+
+/* A name that may stand in a tree: not empty, ".", "..", ".git" in any spelling that a file system takes for it, no '/'. */
+bool tree_name_ok(const char *name, size_t len);
+
+/* -- hashing ------------------------------------------------------------------------------------------------------- */
+
+struct sha1 {
+	uint32_t h[5];
+	uint64_t total;
+	uint8_t block[64];
+};
+
+/* SHA-1 (FIPS 180-4), for git's ids and pack trailers only. */
+void sha1_init(struct sha1 *s);
+void sha1_add(struct sha1 *s, const void *p, size_t n);
+void sha1_final(struct sha1 *s, struct oid *out);
+
+/* The id of an object: "blob" or "tree" and its bytes. */
+void git_hash_object(const char *type, const void *bytes, size_t len, struct oid *out);
+
+/* -- compressing ---------------------------------------------------------------------------------------------------- */
+
+/* One zlib stream used over and over (level 1: git's own default for speed). */
+struct zip;
+struct zip *zip_new(void);
+void zip_free(struct zip *z);
+/* Returns a malloc'd zlib stream of the bytes. */
+void *zip_bytes(struct zip *z, const void *bytes, size_t len, size_t *zlen);
+/* Back again; malloc'd, `len` bytes. */
+void *zip_open(const void *z, size_t zlen, size_t len);
+
+/* -- packs ----------------------------------------------------------------------------------------------------------- */
+
+struct pack_out;
+
+/* One new pack of `count` objects, streamed: nothing is visible before pack_commit. */
+int pack_begin(struct git_repo *g, uint32_t count, struct pack_out **out, struct err *e) MUST_USE;
+/* Adds an object: z is a zlib stream of its `len` bytes. */
+int pack_object(struct pack_out *p, git_object_t type, size_t len, const void *z, size_t zlen, struct err *e) MUST_USE;
+int pack_commit(struct pack_out *p, struct err *e) MUST_USE;
+void pack_free(struct pack_out *p); /* without pack_commit the pack is thrown away */
