@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What templates read: maps and Kubernetes lists, finished here so that templates only place them. */
+#pragma once
+
+#include "parse/env.h"
+
+/*
+ * Top level, in every set (a document's spec together with its name; what there is none of is null):
+ *
+ *   berth      {templates}             version of the built-in templates
+ *   org team user flavor image         {name, ...spec}; user, flavor and image only where the set has one
+ *   features   {NAME: true}            cluster.features of berth.yaml, and what cluster.version brings:
+ *                                      supplemental-groups-policy (1.35)
+ *   env        in env/ (below)
+ *   set        in org/, team/ and user/ (below)
+ *
+ * env:
+ *   name owner namespace               text
+ *   spec                               the whole spec after defaults
+ *   labels selector                    maps for metadata.labels, and for selectors (never change for one environment)
+ *   image                              what the container runs
+ *   distributed ssh loadBalancer keep  booleans; keep: claims outlive the environment
+ *   replicas nodes                     integers: now (0 when paused), and when running
+ *   user                               {name, uid, gid}
+ *   resources                          {requests, limits} of the container
+ *   toolbox                            {image, copy, resources}; image null when berth.yaml names none; copy: by init container
+ *   priorityClass queue                text or null
+ *   nodeSelector tolerations affinity  of the pod, or null
+ *   claims                             [{name, size, class (or null), access: [..]}]
+ *   volumes mounts                     of the pod and of the container
+ *   vars                               container env
+ *   ports servicePorts                 of the container, and of the headless Service
+ *   webPorts openPorts                 Service ports of the web tools (terminal on 80); NetworkPolicy ports of all that is offered
+ *   files                              data of the scripts ConfigMap: templates/scripts/ in turn, setup.sh, passwd, group
+ *   keys                               text of authorized_keys
+ *   hash                               of files: a change restarts the pods
+ *
+ * set, user/:
+ *   name namespace subject             subject: the name that the cluster's sign-in gives, or null
+ *   podSecurity podSecurityVersion     Pod Security level and version
+ *   egress                             "internet" or "none"
+ *   keep                               boolean
+ *   quota                              spec.hard of the ResourceQuota
+ *   claims                             as in env: the shared volumes
+ *   queues                             names of the teams with a queue (Kueue), else empty
+ *   accessPorts                        NetworkPolicy ports of all environments
+ * set, team/:  queue                   {cohort, fairSharing, resourceGroups} of a ClusterQueue, or null
+ * set, org/:   flavors                 [{name, nodeSelector, tolerations}] with Kueue, else empty
+ *
+ * Errors name the field: "spec.volumes[1].path: two volumes at /data".
+ */
+
+/* `scripts`: map of file name -> text. */
+int context_env(struct arena *mem, const struct env *env, const struct value *scripts, struct value **out, struct err *e) MUST_USE;
+int context_user(struct arena *mem, const struct site *s, const struct doc *user, const struct env *const *envs, size_t n,
+                 struct value **out, struct err *e) MUST_USE;
+int context_team(struct arena *mem, const struct site *s, const struct doc *team, struct value **out, struct err *e) MUST_USE;
+int context_org(struct arena *mem, const struct site *s, struct value **out, struct err *e) MUST_USE;
+
+/* Labels that every object of a set carries; set again after the templates. */
+struct value *context_labels_env(struct arena *mem, const struct env *env);
+struct value *context_labels(struct arena *mem, const char *owner, const char *team);
+
+/* Parts shared by the sets (context_common.c). */
+struct value *context_base(struct arena *mem, const struct doc *org);
+struct value *context_doc(struct arena *mem, const struct doc *d);
+struct value *context_claim(struct arena *mem, const char *name, int64_t size, const char *class, const char *access);
+bool context_feature(const struct value *context, const char *name);
+const char *context_access_mode(const char *shorthand); /* "RWX" -> "ReadWriteMany"; unknown: ReadWriteOnce */
+
+/* The port of a web tool of access.web ("terminal" 7681, "jupyter" 8888, "vscode" 8080), or 0. */
+int64_t context_web_port(const char *tool);
+
+#define CONTEXT_SSH_PORT 2222
+#define CONTEXT_TORCH_PORT 29500
+
+/* The pod's parts (context_pod.c); they add to `env`, the map that becomes the key "env". */
+int context_pod(struct arena *mem, const struct env *env, const struct value *context, struct value *out, struct err *e) MUST_USE;
+int context_vars(struct arena *mem, const struct env *env, struct value **out, struct err *e) MUST_USE;
