@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How render.c makes a bundle out of what templates give. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "render/bundle.h"
+
+struct bundle_unit {
+	const char *name;       /* "envs/alice/train" */
+	const char *namespace_; /* of every namespaced object; NULL: each says its own */
+	bool namespaced_only;   /* refuse cluster-scoped objects */
+	struct value *labels;   /* on every object */
+};
+
+/* An object and the template it came from. */
+struct made {
+	struct object object;
+	const char *template; /* path, for messages */
+};
+
+/*
+ * Checks what a template gave (apiVersion, kind, a valid name, no Secret), takes out null members, sets namespace and
+ * labels, sorts keys. `v` is copied, never changed.
+ */
+int object_make(struct arena *mem, const struct bundle_unit *u, const struct value *v, struct object *out, struct err *e) MUST_USE;
+
+/* Sorts by file, refuses an object that is there twice, computes the digest. `later` stays empty. */
+int bundle_make(struct arena *mem, const char *unit, struct made *made, size_t n, struct bundle **out, struct err *e) MUST_USE;
