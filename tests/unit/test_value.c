@@ -132,7 +132,7 @@ equality_is_that_of_json(void **state)
 {
 	static const struct { const char *x, *y; bool equal; } rows[] = {
 		{ "1", "1.0", true }, { "0", "-0.0", true }, { "1", "1.5", false }, { "1", "\"1\"", false },
-		{ "9007199254740993.0", "9007199254740992", true }, { "true", "1", false }, { "null", "false", false },
+		{ "9007199254740993", "9007199254740992", false }, { "true", "1", false }, { "null", "false", false },
 		{ "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1.0}", true }, { "{\"a\":1}", "{\"a\":1,\"b\":2}", false },
 		{ "{\"a\":1,\"b\":2}", "{\"a\":1,\"c\":2}", false }, { "[1,2]", "[2,1]", false }, { "[]", "{}", false },
 		{ "[1]", "[1,1]", false }, { "\"a\"", "\"a\"", true }, { "1e300", "1e300", true }, { "1e300", "1e301", false },

@@ -207,29 +207,72 @@ check_text(const char *s, size_t n, struct err *e)
 	return 0;
 }
 
+/* cJSON keeps doubles only; its tree is walked in the order of the text, so the n-th number there is the n-th token here. */
+struct numbers {
+	const char *next, *end;
+};
+
+static const char *
+next_number(struct numbers *t, size_t *len)
+{
+	const char *s;
+
+	for (; t->next < t->end; t->next++) {
+		if (*t->next == '"') {
+			for (t->next++; t->next < t->end && *t->next != '"'; t->next++)
+				t->next += *t->next == '\\';
+		} else if (*t->next == '-' || (*t->next >= '0' && *t->next <= '9')) {
+			break;
+		}
+	}
+	s = t->next;
+	while (t->next < t->end && *t->next && strchr("0123456789+-.eE", *t->next))
+		t->next++;
+	*len = (size_t)(t->next - s);
+	return s;
+}
+
+static struct value *
+number_value(struct arena *mem, double d, struct numbers *t)
+{
+	struct value *v;
+	int64_t exact;
+	size_t len;
+	const char *s = next_number(t, &len);
+	char digits[24];
+
+	if (!isfinite(d))
+		return NULL;
+	if (len < sizeof(digits)) {
+		memcpy(digits, s, len);
+		digits[len] = '\0';
+		if (str_to_i64(digits, &exact) == 0)
+			return value_int(mem, exact);
+	}
+	if (fabs(d) <= TWO_53 && fabs(d - trunc(d)) <= 0)
+		return value_int(mem, (int64_t)d);
+	v = value_real(mem, d);
+	v->text = arena_strndup(mem, s, len);
+	return v;
+}
+
 /* NULL when a number is out of range. */
 static struct value *
-from_cjson(struct arena *mem, const cJSON *j)
+from_cjson(struct arena *mem, const cJSON *j, struct numbers *numbers)
 {
 	struct value *v, *sub;
-	double d = j->valuedouble;
 
 	if (cJSON_IsBool(j))
 		return value_bool(mem, cJSON_IsTrue(j));
 	if (cJSON_IsString(j))
 		return value_str(mem, j->valuestring);
-	if (cJSON_IsNumber(j)) {
-		if (!isfinite(d))
-			return NULL;
-		if (fabs(d) <= TWO_53 && fabs(d - trunc(d)) <= 0)
-			return value_int(mem, (int64_t)d);
-		return value_real(mem, d);
-	}
+	if (cJSON_IsNumber(j))
+		return number_value(mem, j->valuedouble, numbers);
 	if (!cJSON_IsObject(j) && !cJSON_IsArray(j))
 		return value_null(mem);
 	v = cJSON_IsObject(j) ? value_map(mem) : value_list(mem);
 	for (const cJSON *c = j->child; c; c = c->next) {
-		if (!(sub = from_cjson(mem, c)))
+		if (!(sub = from_cjson(mem, c, numbers)))
 			return NULL;
 		if (v->type == VALUE_MAP)
 			value_set(mem, v, c->string, sub);
@@ -242,6 +285,7 @@ from_cjson(struct arena *mem, const cJSON *j)
 int
 json_read(struct arena *mem, const char *bytes, size_t len, struct value **out, struct err *e)
 {
+	struct numbers numbers = { bytes, bytes + len };
 	const char *end = NULL;
 	struct value *v;
 	cJSON *j;
@@ -261,7 +305,7 @@ json_read(struct arena *mem, const char *bytes, size_t len, struct value **out, 
 		cJSON_Delete(j);
 		return fail_at(bytes, len, (size_t)(end - bytes), "text after the end of the value", e);
 	}
-	v = from_cjson(mem, j);
+	v = from_cjson(mem, j, &numbers);
 	cJSON_Delete(j);
 	if (!v)
 		return err_set(e, ERR_INVALID, "JSON text holds a number that is out of range");

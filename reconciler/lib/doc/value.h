@@ -33,7 +33,7 @@ struct member {
 struct value {
 	enum value_type type;
 	struct place at;
-	const char *text; /* VALUE_REAL: the number as written (kept exactly), or NULL */
+	const char *text; /* numbers: as written (1.10, 1e3; of integers only 0o17, 0123 and the like), or NULL */
 	union {
 		bool boolean;
 		int64_t integer;
