@@ -14,7 +14,9 @@ SHARE := $(sort $(shell find schema templates envs-repo-template -type f 2>/dev/
 PKGS := libgit2 yaml-0.1 libcurl libcjson libsodium libpcre2-8 libmicrohttpd zlib openssl
 VERSION := 0.1.0
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CSTD := -std=c17 -D_GNU_SOURCE -Ireconciler -I$(OUT)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla \
@@ -43,6 +45,12 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 CFLAGS_ALL = $(CSTD) $(WARN) $(FLAGS_$(BUILD)) $(PKG_CFLAGS) -DBERTH_VERSION='"$(VERSION)"' $(CFLAGS)
 
+# make V=1 shows whole commands; make -s shows only problems.
+Q := $(if $(V),,@)
+SAY = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '%-8s %s\n')
+# the targets that call make again use all processors unless told otherwise
+AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+
 OBJ := $(SRC:%.c=$(OUT)/%.o)
 LIBOBJ := $(filter-out $(OUT)/reconciler/main.o,$(OBJ)) $(OUT)/embed.o
 UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -55,49 +63,55 @@ program: $(OUT)/berth
 	@mkdir -p build && cmp -s $(OUT)/berth build/berth || { cp $(OUT)/berth build/berth.new && mv build/berth.new build/berth; }
 
 $(OUT)/berth: $(OUT)/reconciler/main.o $(OUT)/libberth.a
-	$(CC) $(LINK_$(BUILD)) -o $@ $^ $(PKG_LIBS)
+	$(SAY) link $@
+	$(Q)$(CC) $(LINK_$(BUILD)) -o $@ $^ $(PKG_LIBS)
 
 lib: $(OUT)/libberth.a
 $(OUT)/libberth.a: $(LIBOBJ)
-	@rm -f $@
-	ar rcsD $@ $^
+	$(SAY) archive $@
+	$(Q)rm -f $@ && ar rcsD $@ $^
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(SAY) compile $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # Everything under schema/, templates/ and envs-repo-template/ is compiled in (lib/base/share.h).
 $(OUT)/embed.S: $(SHARE) deploy/embed.sh Makefile
 	@mkdir -p $(@D)
-	sh deploy/embed.sh $(SHARE) > $@.new && mv $@.new $@
+	$(Q)sh deploy/embed.sh $(SHARE) > $@.new && mv $@.new $@
 $(OUT)/embed.o: $(OUT)/embed.S
-	$(CC) -c -o $@ $<
+	$(SAY) compile $<
+	$(Q)$(CC) -c -o $@ $<
 
 TEST_LINK = $(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $(filter %.c,$^) $(OUT)/libberth.a $(PKG_LIBS)
 units: $(UNIT) $(CONF) $(FUZZ)
 $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libberth.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka
+	$(SAY) test $<
+	$(Q)$(TEST_LINK) -lcmocka
 $(OUT)/tests/conformance/%: tests/conformance/%.c $(OUT)/libberth.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka
+	$(SAY) test $<
+	$(Q)$(TEST_LINK) -lcmocka
 # With libFuzzer the main comes from clang, else from replay.c, which only runs over the corpus.
 $(OUT)/tests/fuzz/%: tests/fuzz/%.c $(if $(filter fuzz,$(BUILD)),,tests/fuzz/replay.c) $(OUT)/libberth.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -Wno-missing-prototypes
+	$(SAY) test $<
+	$(Q)$(TEST_LINK) -Wno-missing-prototypes
 
 # ---- running: each target first makes sure that the packages it needs are there (deploy/setup.sh) ----
 .PHONY: run demo-clean test test-now layers lint headers fuzz fuzz-now valgrind bench torture minimal install clean
 run:
 	@sh deploy/setup.sh run
-	@$(MAKE) --no-print-directory program
+	@$(AGAIN) program
 	@exec sh deploy/demo.sh
 demo-clean:
 	rm -rf build/demo
 
 test:
 	@sh deploy/setup.sh test
-	@$(MAKE) --no-print-directory BUILD=asan test-now
+	@$(AGAIN) BUILD=asan test-now
 test-now: layers lint headers $(OUT)/berth units
 	@BERTH=$(OUT)/berth sh tests/run.sh $(OUT) $(T)
 
@@ -117,7 +131,7 @@ CLANG ?= $(shell command -v clang-14 || echo clang)
 FUZZ_SECONDS ?= 60
 fuzz:
 	@sh deploy/setup.sh fuzz
-	@$(MAKE) --no-print-directory BUILD=fuzz CC=$(CLANG) fuzz-now
+	@$(AGAIN) BUILD=fuzz CC=$(CLANG) fuzz-now
 fuzz-now: $(if $(T),$(OUT)/tests/fuzz/$(T),$(FUZZ))
 	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n build/fuzz/found; echo "# fuzz_$$n, $(FUZZ_SECONDS) s"; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
@@ -125,7 +139,7 @@ fuzz-now: $(if $(T),$(OUT)/tests/fuzz/$(T),$(FUZZ))
 
 valgrind:
 	@sh deploy/setup.sh valgrind
-	@$(MAKE) --no-print-directory BUILD=debug build/debug/berth
+	@$(AGAIN) BUILD=debug build/debug/berth
 	@BERTH=build/debug/berth sh tests/valgrind.sh
 bench: program
 	@BERTH=build/berth sh tests/bench/run.sh
