@@ -64,8 +64,11 @@ scope_find(const struct render *r, const struct scope *s, const char *name)
 static int
 eval_name(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
 {
+	int rc = render_steps(r, s->height / 8);
 	struct value *v = scope_find(r, s, x->name);
 
+	if (rc < 0)
+		return rc;
 	if (!v && x->builtin)
 		v = builtin_value(x->builtin);
 	if (!v && !strcmp(x->name, "now"))

@@ -53,6 +53,9 @@ static const struct {
 	{ "/", EXPR_DIV, 7, 8 },   { "**", EXPR_POW, 8, 8 },
 };
 
+/* Kept free beside what is asked for: a node, its value, a name. */
+#define EXPR_ROOM 1024
+
 static const char wants_value[] = "!, (, +, -, [, false, identifier, null, number, string, true, {";
 static const char wants_infix[] = "!=, &&, (, *, **, +, -, ., /, <, <=, ==, >, >=, [, in, ||";
 
@@ -180,11 +183,24 @@ take(struct parser *p, const char *text)
 	return advance(p);
 }
 
+/* The arena aborts when it is full: what a document can make grow is checked before. */
+static int
+room(struct parser *p, size_t n)
+{
+	if (arena_room(p->mem) >= n + EXPR_ROOM)
+		return 0;
+	return err_set(p->e, ERR_INVALID, "expression needs more memory than the limit");
+}
+
 static int
 expr_new(struct parser *p, enum expr_kind kind, struct expr *a, struct expr *b, struct expr **out)
 {
-	struct expr *x = arena_alloc(p->mem, sizeof(*x));
+	struct expr *x;
+	int rc = room(p, 2 * p->t.len);
 
+	if (rc < 0)
+		return rc;
+	x = arena_alloc(p->mem, sizeof(*x));
 	x->kind = kind;
 	x->a = a;
 	x->b = b;
@@ -203,6 +219,10 @@ expr_add(struct parser *p, struct expr *x, const char *key, struct expr *item, s
 {
 	if (x->n == *cap) {
 		size_t grown = *cap ? *cap * 2 : 4;
+		int rc = room(p, grown * 2 * sizeof(struct expr *));
+
+		if (rc < 0)
+			return rc;
 
 		x->items = arena_regrow(p->mem, x->items, x->n, grown, sizeof(struct expr *));
 		if (x->kind == EXPR_MAP)
@@ -244,8 +264,10 @@ static int
 parse_constant(struct parser *p, struct expr **out)
 {
 	struct value *v;
-	int rc;
+	int rc = room(p, 2 * p->t.len);
 
+	if (rc < 0)
+		return rc;
 	switch (p->t.kind) {
 	case T_NUMBER:
 		v = number_constant(p);
@@ -312,6 +334,8 @@ parse_member(struct parser *p, unsigned depth, struct expr *x, size_t *cap)
 
 	if (!quoted && p->t.kind != T_NAME)
 		return fail_found(p, "identifier, string, }");
+	if ((rc = room(p, p->t.len)) < 0)
+		return rc;
 	key = quoted ? arena_strndup(p->mem, p->t.s + 1, p->t.len - 2) : arena_strndup(p->mem, p->t.s, p->t.len);
 	if (strlen(key) != (quoted ? p->t.len - 2 : p->t.len))
 		return err_set(p->e, ERR_INVALID, "object key holds a NUL");

@@ -14,13 +14,16 @@ struct template_limits {
 
 /*
  * Compiles a template document. Unknown $-operators and operators that are not implemented are ERR_INVALID with
- * "file:line:col", never copied through. The template lives in `mem` and shares nothing mutable: one compiled template
- * may render many times.
+ * "file:line:col", never copied through. The template lives in `mem`, keeps pointers into `document` (which must live
+ * as long) and shares nothing mutable: one compiled template may render many times.
  */
 int template_compile(struct arena *mem, const struct value *document, struct template **out, struct err *e) MUST_USE;
 
 /*
  * Renders with `context` (a map). *out may be NULL: the template gave nothing (a deleted value at the top).
+ * The result shares subtrees with the template and the context, and one subtree may occur in it several times:
+ * value_copy it before anything that changes it, value_sort too. Written out it is no larger than limits->bytes and no
+ * deeper than limits->depth. Limits are further bounded by the room left in `mem`, which therefore never overflows.
  * `now` is RFC 3339 text for `now` and $fromNow, or NULL: then both are refused.
  * Errors name the template's file and line.
  */

@@ -11,6 +11,9 @@
 /* Documents are read with a depth of 100; this only bounds the stack for values made otherwise. */
 #define DOCUMENT_DEPTH_MAX 200
 
+/* Kept free beside what is asked for: a node, an operator, its names. */
+#define COMPILE_ROOM 4096
+
 struct compiler {
 	struct arena *mem;
 	struct err *e;
@@ -50,6 +53,17 @@ shared(const struct value *v)
 	} u = { .in = v };
 
 	return u.out;
+}
+
+/* The arena aborts when it is full: what a document can make grow is checked before. */
+static int
+room(struct compiler *c, struct place at, size_t n, size_t size)
+{
+	size_t left = arena_room(c->mem);
+
+	if (left > COMPILE_ROOM && n <= (left - COMPILE_ROOM) / size)
+		return 0;
+	return FAIL(c, at, "template needs more memory than the limit");
 }
 
 static struct node *
@@ -104,6 +118,10 @@ compile_text(struct compiler *c, struct place at, const char *s, size_t len, str
 	while ((open = find_open(s, end))) {
 		struct piece piece = { .s = s, .len = (size_t)(open - s) };
 
+		/* three pieces a turn, in an array that doubles */
+		if ((rc = room(c, at, t.n + 8, 3 * sizeof(piece))) < 0)
+			return rc;
+
 		if (open > s && open[-1] == '$') {
 			piece.len--;
 			piece_add(c, &t, &cap, piece);
@@ -157,7 +175,7 @@ compile_str(struct compiler *c, const struct value *v, struct node **out)
 		*out = node_constant(c, v);
 		return 0;
 	}
-	if ((rc = compile_text(c, v->at, v->str.s, v->str.len, &t)) < 0)
+	if ((rc = compile_text(c, v->at, v->str.s, v->str.len, &t)) < 0 || (rc = room(c, v->at, v->str.len, 2)) < 0)
 		return rc;
 	if ((plain = text_plain(c, &t, &len))) {
 		made = value_strn(c->mem, plain, len);
@@ -175,8 +193,10 @@ compile_list(struct compiler *c, const struct value *v, struct node **out)
 {
 	struct node *n = node_new(c, NODE_LIST, v->at);
 	bool constant = true, same = true;
-	int rc;
+	int rc = room(c, v->at, v->list.n, 4 * sizeof(struct node *));
 
+	if (rc < 0)
+		return rc;
 	n->list.n = v->list.n;
 	n->list.items = arena_array(c->mem, v->list.n, sizeof(struct node *));
 	for (size_t i = 0; i < v->list.n; i++) {
@@ -188,6 +208,8 @@ compile_list(struct compiler *c, const struct value *v, struct node **out)
 	if (constant && !same) {
 		struct value *made = value_list(c->mem);
 
+		if ((rc = room(c, v->at, v->list.n, 4 * sizeof(struct node *))) < 0)
+			return rc;
 		made->at = v->at;
 		for (size_t i = 0; i < v->list.n; i++)
 			value_push(c->mem, made, n->list.items[i]->constant);
@@ -232,7 +254,7 @@ compile_key(struct compiler *c, const struct member *m, struct entry *en)
 	}
 	if (!find_open(m->key, m->key + len))
 		return 0;
-	if ((rc = compile_text(c, m->at, m->key, len, &en->text)) < 0)
+	if ((rc = compile_text(c, m->at, m->key, len, &en->text)) < 0 || (rc = room(c, m->at, len, 2)) < 0)
 		return rc;
 	en->key = text_plain(c, &en->text, &len);
 	return 0;
@@ -243,8 +265,10 @@ compile_map(struct compiler *c, const struct value *v, struct node **out)
 {
 	struct node *n = node_new(c, NODE_MAP, v->at);
 	bool constant = true, same = true;
-	int rc;
+	int rc = room(c, v->at, v->map.n, sizeof(struct entry));
 
+	if (rc < 0)
+		return rc;
 	n->map.n = v->map.n;
 	n->map.items = arena_array(c->mem, v->map.n, sizeof(struct entry));
 	for (size_t i = 0; i < v->map.n; i++) {
@@ -253,12 +277,15 @@ compile_map(struct compiler *c, const struct value *v, struct node **out)
 		if ((rc = compile_key(c, &v->map.items[i], en)) < 0 ||
 		    (rc = compile(c, v->map.items[i].value, &en->value)) < 0)
 			return rc;
+		n->map.bytes += 4 * sizeof(struct member) + (en->key ? strlen(en->key) : 0);
 		constant = constant && en->key && en->value->kind == NODE_CONST;
 		same = same && constant && en->key == v->map.items[i].key && en->value->constant == v->map.items[i].value;
 	}
 	if (constant && !same) {
 		struct value *made = value_map(c->mem);
 
+		if ((rc = room(c, v->at, n->map.bytes, 2)) < 0)
+			return rc;
 		made->at = v->at;
 		for (size_t i = 0; i < v->map.n; i++) {
 			const struct entry *en = &n->map.items[i];
@@ -320,10 +347,14 @@ static int
 check_properties(struct compiler *c, const struct value *v, const struct operator_ *row, struct op_node *op,
                  const struct member **binder)
 {
-	const struct member **unknown = arena_array(c->mem, v->map.n, sizeof(struct member *));
+	const struct member **unknown;
 	char *names, *p;
 	size_t n = 0, len = 1;
+	int rc = room(c, v->at, v->map.n, sizeof(struct member *));
 
+	if (rc < 0)
+		return rc;
+	unknown = arena_array(c->mem, v->map.n, sizeof(struct member *));
 	*binder = NULL;
 	for (size_t i = 0; i < v->map.n; i++) {
 		const struct member *m = &v->map.items[i];
@@ -331,6 +362,8 @@ check_properties(struct compiler *c, const struct value *v, const struct operato
 		if (!strcmp(m->key, row->name) || (row->props[0] && !strcmp(m->key, row->props[0])) ||
 		    (row->props[1] && !strcmp(m->key, row->props[1])))
 			continue;
+		if (!*binder && (rc = room(c, m->at, strlen(m->key), 2)) < 0)
+			return rc;
 		if (!*binder && parse_binder(c, row, m->key, op->vars)) {
 			*binder = m;
 			continue;
@@ -340,6 +373,8 @@ check_properties(struct compiler *c, const struct value *v, const struct operato
 	}
 	if (!n)
 		return 0;
+	if ((rc = room(c, unknown[0]->at, len, 1)) < 0)
+		return rc;
 	qsort(unknown, n, sizeof(struct member *), compare_members);
 	names = p = arena_alloc(c->mem, len);
 	for (size_t i = 0; i < n; i++) {
@@ -377,6 +412,8 @@ compile_cases(struct compiler *c, const struct value *v, const struct operator_ 
 
 	if (v->type != VALUE_MAP)
 		return FAIL(c, v->at, "%s", row->operand_message);
+	if ((rc = room(c, v->at, v->map.n, sizeof(struct entry) + sizeof(struct formula))) < 0)
+		return rc;
 	op->cases = arena_array(c->mem, v->map.n, sizeof(struct entry));
 	op->conditions = arena_array(c->mem, v->map.n, sizeof(struct formula));
 	for (size_t i = 0; i < v->map.n; i++) {
@@ -481,6 +518,8 @@ compile(struct compiler *c, const struct value *v, struct node **out)
 
 	if (c->depth >= DOCUMENT_DEPTH_MAX)
 		return FAIL(c, v->at, "template nested deeper than the limit of %d", DOCUMENT_DEPTH_MAX);
+	if ((rc = room(c, v->at, 1, sizeof(struct node))) < 0)
+		return rc;
 	c->depth++;
 	if (v->type == VALUE_STR)
 		rc = compile_str(c, v, out);
@@ -497,15 +536,16 @@ compile(struct compiler *c, const struct value *v, struct node **out)
 int
 template_compile(struct arena *mem, const struct value *document, struct template **out, struct err *e)
 {
-	struct compiler c = { mem, e, 0 };
-	struct template *t = arena_alloc(mem, sizeof(*t));
 	struct err unheard;
+	struct compiler c = { mem, e ? e : &unheard, 0 };
+	struct template *t;
+	struct node *root;
 	int rc;
 
-	if (!e)
-		c.e = &unheard;
-	if ((rc = compile(&c, document, &t->root)) < 0)
+	if ((rc = compile(&c, document, &root)) < 0)
 		return rc;
+	t = arena_alloc(mem, sizeof(*t));
+	t->root = root;
 	*out = t;
 	return 0;
 }

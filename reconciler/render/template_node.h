@@ -57,6 +57,7 @@ struct node {
 		struct {
 			struct entry *items;
 			size_t n;
+			size_t bytes; /* that a rendered map takes at most, without its values and computed keys */
 		} map;
 		struct op_node *op;
 	};
@@ -69,6 +70,7 @@ struct template {
 /* Variables, innermost first: up to three names, or the members of a map. */
 struct scope {
 	const struct scope *up;
+	unsigned height; /* number of scopes above */
 	const struct value *map;
 	const char *names[3];
 	struct value *values[3];

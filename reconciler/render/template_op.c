@@ -169,7 +169,7 @@ op_from_now(struct render *r, const struct scope *s, const struct node *n, struc
 static struct scope
 turn_scope(const struct scope *up, const struct op_node *op, struct value *x, struct value *i)
 {
-	return (struct scope){ .up = up, .names = { op->vars[0], op->vars[1] }, .values = { x, i } };
+	return (struct scope){ .up = up, .height = up->height + 1, .names = { op->vars[0], op->vars[1] }, .values = { x, i } };
 }
 
 static int

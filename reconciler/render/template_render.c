@@ -12,6 +12,9 @@
 #define DEPTH_DEFAULT 100
 #define BYTES_DEFAULT ((size_t)4 << 20)
 
+/* Kept free in the arena, which aborts when it is full: what one step makes without asking is far less. */
+#define ARENA_SPARE ((size_t)16 * 1024)
+
 int
 render_fail(struct render *r, const char *fmt, ...)
 {
@@ -197,7 +200,7 @@ render_map_node(struct render *r, const struct scope *s, const struct node *n, s
 	struct value *map, *item;
 	int rc;
 
-	if ((rc = render_room(r, n->map.n * 3 * sizeof(struct member))) < 0)
+	if ((rc = render_room(r, n->map.bytes)) < 0)
 		return rc;
 	map = value_map(r->mem);
 	map->at = n->at;
@@ -315,7 +318,7 @@ check_names(struct render *r, const struct value *map, const char *of)
 int
 scope_open(struct render *r, struct scope *s, const struct scope *up, const struct value *map, const char *of)
 {
-	*s = (struct scope){ .up = up, .map = map };
+	*s = (struct scope){ .up = up, .height = up ? up->height + 1 : 0, .map = map };
 	return check_names(r, map, of);
 }
 
@@ -341,6 +344,7 @@ template_render(const struct template *t, struct arena *mem, const struct value 
 	struct template_limits l = limits ? *limits : (struct template_limits){ 0, 0, 0 };
 	struct value clock = { .type = VALUE_STR };
 	struct value *result = NULL;
+	size_t left = arena_room(mem);
 	struct err unheard;
 	struct render r = {
 		.mem = mem,
@@ -352,6 +356,10 @@ template_render(const struct template *t, struct arena *mem, const struct value 
 	};
 	int rc;
 
+	left = left > ARENA_SPARE ? left - ARENA_SPARE : 0;
+	if (r.bytes_max > left)
+		r.bytes_max = left;
+	r.scratch.max = r.bytes_max + 1;
 	if (now) {
 		clock.str.s = arena_strdup(mem, now);
 		clock.str.len = strlen(now);

@@ -212,3 +212,9 @@ arena_used(const struct arena *a)
 {
 	return a->used;
 }
+
+size_t
+arena_room(const struct arena *a)
+{
+	return a->used < a->max ? a->max - a->used : 0;
+}

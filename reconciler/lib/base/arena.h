@@ -42,8 +42,9 @@ char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 /* Ties a foreign object to the arena: fn(p) runs in arena_free/arena_reset. */
 void arena_defer(struct arena *a, void (*fn)(void *), void *p);
 
-/* Bytes handed out so far. */
+/* Bytes handed out so far, and bytes left before the arena's maximum. */
 size_t arena_used(const struct arena *a);
+size_t arena_room(const struct arena *a);
 
 static inline void
 arena_freep(struct arena **a)
