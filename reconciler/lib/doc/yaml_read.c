@@ -14,7 +14,7 @@
 #define DEPTH_DEFAULT 100
 #define DEPTH_MOST 1000
 
-/* A value costs up to about 200 bytes of arena: 256 KiB of text stay below ARENA_ENV_MAX. */
+/* A key or value costs up to about 150 bytes of arena: 256 KiB of text take at most two thirds of ARENA_ENV_MAX. */
 #define BYTES_PER_VALUE 16
 
 /* After so many findings of one kind a file is better read from its top. */
@@ -229,7 +229,7 @@ check_node(struct reader *p, const yaml_event_t *ev)
 	if (++p->values > p->values_max) {
 		char what[80];
 
-		(void)snprintf(what, sizeof(what), "more than %zu values in one document", p->values_max);
+		(void)snprintf(what, sizeof(what), "more than %zu keys and values in one document", p->values_max);
 		error_at(p, FINDING_TOO_LARGE, ev, what);
 		p->stop = true;
 	} else if (top->flow && (int)ev->start_mark.column <= top->block_col) {
@@ -465,7 +465,7 @@ yaml_read(struct arena *mem, const char *file, const char *bytes, size_t len, co
 	p.depth_max = limits && limits->depth ? limits->depth : DEPTH_DEFAULT;
 	if (p.depth_max > DEPTH_MOST)
 		p.depth_max = DEPTH_MOST;
-	p.values_max = max / BYTES_PER_VALUE;
+	p.values_max = max / BYTES_PER_VALUE + 16; /* small limits are about bytes */
 	p.stack = arena_array(mem, (size_t)p.depth_max + 1, sizeof(*p.stack));
 	p.stack[0].block_col = -1;
 	if (!yaml_parser_initialize(&yp))

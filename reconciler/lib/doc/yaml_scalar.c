@@ -110,7 +110,7 @@ scalar_resolve(const char *s, size_t n)
 	return r;
 }
 
-/* yyyy-m-d and whatever follows: readers differ on the time behind it, so all of it counts as a date. */
+/* yyyy-m-d, alone or with anything that begins like a time: readers differ on what they take. */
 static bool
 is_date(const char *s)
 {
@@ -124,7 +124,15 @@ is_date(const char *s)
 		return false;
 	s += month + 1;
 	day = strspn(s, digits);
-	return day >= 1 && day <= 2 && (!s[day] || strchr("Tt \t", s[day]));
+	if (day < 1 || day > 2)
+		return false;
+	s += day;
+	if (!*s)
+		return true;
+	if (!strchr("Tt \t", *s++))
+		return false;
+	s += strspn(s, " \t");
+	return *s >= '0' && *s <= '9';
 }
 
 /* 12:30, 190:20:30, 1:30.5 */

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The deterministic YAML writer. It appends to the buffer as it goes and allocates nothing itself. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/doc/number.h"
+#include "lib/doc/yaml.h"
+#include "lib/doc/yaml_bytes.h"
+#include "lib/doc/yaml_scalar.h"
+
+/* libyaml and its likes read an implicit key of at most 1024 characters. */
+#define KEY_BYTES_MAX 1000
+
+enum style { STYLE_PLAIN, STYLE_SINGLE, STYLE_DOUBLE };
+
+/* How a string fits on one line: plain when no reader misreads it, single quotes when that saves escapes. */
+static enum style
+style_of(const char *s, size_t n)
+{
+	bool plain = scalar_is_plain_word(s, n), escapes = false, apostrophe = false;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c < 0x20 || c >= 0x7f)
+			return STYLE_DOUBLE;
+		if ((c == ':' && (i + 1 == n || s[i + 1] == ' ')) || (c == '#' && i && s[i - 1] == ' '))
+			plain = false;
+		escapes = escapes || c == '"' || c == '\\';
+		apostrophe = apostrophe || c == '\'';
+	}
+	if (plain && s[n - 1] != ' ')
+		return STYLE_PLAIN;
+	return escapes && !apostrophe ? STYLE_SINGLE : STYLE_DOUBLE;
+}
+
+static void
+write_escape(uint32_t c, struct buf *out)
+{
+	static const char named[] = "\"\"\\\\\nn\rr\tt";
+	static const char hex[] = "0123456789abcdef";
+	unsigned int digits = c < 0x100 ? 2 : c < 0x10000 ? 4 : 8;
+
+	buf_char(out, '\\');
+	for (size_t i = 0; named[i]; i += 2) {
+		if ((unsigned char)named[i] == c) {
+			buf_char(out, named[i + 1]);
+			return;
+		}
+	}
+	buf_char(out, digits == 2 ? 'x' : digits == 4 ? 'u' : 'U');
+	while (digits--)
+		buf_char(out, hex[c >> (4 * digits) & 15]);
+}
+
+static void
+write_double(const char *s, size_t n, struct buf *out)
+{
+	size_t from = 0;
+
+	buf_char(out, '"');
+	for (size_t i = 0, w; i < n; i += w) {
+		uint32_t c = (unsigned char)s[i];
+
+		w = 1;
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
+			continue;
+		/* bytes that are no UTF-8 cannot be kept; each becomes the character of its number */
+		if (c >= 0x80 && !(w = yaml_char_decode(s + i, n - i, &c)))
+			w = 1;
+		else if (c >= 0x80 && yaml_char_allowed(c))
+			continue;
+		buf_add(out, s + from, i - from);
+		write_escape(c, out);
+		from = i + w;
+	}
+	buf_add(out, s + from, n - from);
+	buf_char(out, '"');
+}
+
+static void
+write_line_string(const char *s, size_t n, struct buf *out)
+{
+	switch (style_of(s, n)) {
+	case STYLE_PLAIN:
+		buf_add(out, s, n);
+		break;
+	case STYLE_SINGLE:
+		buf_char(out, '\'');
+		buf_add(out, s, n);
+		buf_char(out, '\'');
+		break;
+	case STYLE_DOUBLE:
+		write_double(s, n, out);
+		break;
+	}
+}
+
+/*
+ * True when a literal block keeps every byte and nothing in it is invisible: more than one line, no blanks at line ends
+ * (editors strip them), not only line breaks, no character that would need an escape.
+ */
+static bool
+is_literal(const char *s, size_t n)
+{
+	bool text = false;
+
+	if (!memchr(s, '\n', n))
+		return false;
+	for (size_t i = 0, w; i < n; i += w) {
+		uint32_t c = (unsigned char)s[i];
+
+		w = 1;
+		if (c >= 0x80 && !(w = yaml_char_decode(s + i, n - i, &c)))
+			return false;
+		if (!yaml_char_allowed(c))
+			return false;
+		if ((c == ' ' || c == '\t') && (i + 1 == n || s[i + 1] == '\n'))
+			return false;
+		text = text || c != '\n';
+	}
+	return text;
+}
+
+static void
+write_literal(const char *s, size_t n, size_t indent, struct buf *out)
+{
+	const char *end = s + n, *first = s + strspn(s, "\n");
+
+	buf_char(out, '|');
+	if (*first == ' ' || *first == '\t')
+		buf_char(out, '2');
+	if (end[-1] != '\n')
+		buf_char(out, '-');
+	else if (end[-2] == '\n')
+		buf_char(out, '+');
+	buf_char(out, '\n');
+	while (s < end) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t len = (size_t)((nl ? nl : end) - s);
+
+		if (len) {
+			buf_pad(out, ' ', indent + 2);
+			buf_add(out, s, len);
+		}
+		buf_char(out, '\n');
+		s += len + 1;
+	}
+}
+
+static bool
+is_simple_decimal(const char *s)
+{
+	size_t whole, part;
+
+	s += *s == '-';
+	whole = strspn(s, "0123456789");
+	if (!whole || (whole > 1 && *s == '0') || s[whole] != '.')
+		return false;
+	part = strspn(s + whole + 1, "0123456789");
+	return part && !s[whole + 1 + part];
+}
+
+static void
+write_real(const struct value *v, struct buf *out)
+{
+	char num[NUMBER_MAX], *e;
+
+	if (!isfinite(v->real)) { /* not in JSON; no reader of ours makes one */
+		buf_str(out, "null");
+		return;
+	}
+	if (v->text && is_simple_decimal(v->text)) {
+		buf_str(out, v->text);
+		return;
+	}
+	(void)number_real(v->real, num);
+	e = strchr(num, 'e');
+	if (e && !memchr(num, '.', (size_t)(e - num))) { /* YAML 1.1 takes 1e+21 for a string, 1.0e+21 for a number */
+		buf_add(out, num, (size_t)(e - num));
+		buf_str(out, ".0");
+		buf_str(out, e);
+	} else {
+		buf_str(out, num);
+	}
+}
+
+static void write_block(const struct value *v, size_t indent, struct buf *out);
+
+/* What stands behind "key: " or "- " on the same line, with the line's end; `indent` is the column of the key or dash. */
+static void
+write_scalar(const struct value *v, size_t indent, struct buf *out)
+{
+	char num[NUMBER_MAX];
+
+	if (!v || v->type == VALUE_NULL) {
+		buf_str(out, "null");
+	} else if (v->type == VALUE_BOOL) {
+		buf_str(out, v->boolean ? "true" : "false");
+	} else if (v->type == VALUE_INT) {
+		buf_add(out, num, number_int(v->integer, num));
+	} else if (v->type == VALUE_REAL) {
+		write_real(v, out);
+	} else if (v->type == VALUE_STR && is_literal(v->str.s, v->str.len)) {
+		write_literal(v->str.s, v->str.len, indent, out);
+		return;
+	} else if (v->type == VALUE_STR) {
+		write_line_string(v->str.s, v->str.len, out);
+	} else {
+		buf_str(out, v->type == VALUE_MAP ? "{}" : "[]");
+	}
+	buf_char(out, '\n');
+}
+
+static bool
+is_block(const struct value *v)
+{
+	return (value_is(v, VALUE_MAP) || value_is(v, VALUE_LIST)) && value_len(v);
+}
+
+static void
+write_key(const char *key, size_t indent, struct buf *out)
+{
+	size_t start = out->len, n = strlen(key);
+
+	write_line_string(key, n, out);
+	if (out->len - start > KEY_BYTES_MAX && !out->over) {
+		out->len = start;
+		buf_str(out, "? ");
+		write_line_string(key, n, out);
+		buf_char(out, '\n');
+		buf_pad(out, ' ', indent);
+	}
+	buf_char(out, ':');
+}
+
+static void
+write_member(const struct member *m, size_t indent, struct buf *out)
+{
+	write_key(m->key, indent, out);
+	if (!is_block(m->value)) {
+		buf_char(out, ' ');
+		write_scalar(m->value, indent, out);
+		return;
+	}
+	buf_char(out, '\n');
+	if (m->value->type == VALUE_MAP)
+		indent += 2;
+	buf_pad(out, ' ', indent);
+	write_block(m->value, indent, out);
+}
+
+/* A map or list that is not empty; the caller has moved to column `indent`. */
+static void
+write_block(const struct value *v, size_t indent, struct buf *out)
+{
+	size_t n = value_len(v);
+
+	for (size_t i = 0; i < n && !out->over; i++) {
+		if (i)
+			buf_pad(out, ' ', indent);
+		if (v->type == VALUE_MAP) {
+			write_member(&v->map.items[i], indent, out);
+			continue;
+		}
+		buf_add(out, "- ", 2);
+		if (is_block(v->list.items[i]))
+			write_block(v->list.items[i], indent + 2, out);
+		else
+			write_scalar(v->list.items[i], indent, out);
+	}
+}
+
+void
+yaml_write(const struct value *v, struct buf *out)
+{
+	if (is_block(v)) {
+		write_block(v, 0, out);
+	} else if (value_is(v, VALUE_STR)) { /* a block would have nothing to be indented against */
+		write_double(v->str.s, v->str.len, out);
+		buf_char(out, '\n');
+	} else {
+		write_scalar(v, 0, out);
+	}
+}
