@@ -90,17 +90,24 @@ schemas_free(struct schemas *s)
 		arena_free(s->mem);
 }
 
-/* The document with an apiVersion and a kind that are fine: parse/ has judged what is written there. */
+/*
+ * The document with an apiVersion and a kind that are fine where they are strings: parse/ has judged those. That they
+ * are missing, or no strings, is for the schema to say.
+ */
 static const struct value *
 without_header(struct arena *mem, const struct value *root, enum kind k)
 {
+	const struct {
+		const char *key, *value;
+	} rows[] = { { "apiVersion", "berth.dev/v1" }, { "kind", kinds[k].name } };
 	struct value *v = value_map(mem);
 
 	v->at = root->at;
 	for (size_t i = 0; i < root->map.n; i++)
 		value_set_at(mem, v, root->map.items[i].key, root->map.items[i].at, root->map.items[i].value);
-	value_set(mem, v, "apiVersion", value_str(mem, "berth.dev/v1"));
-	value_set(mem, v, "kind", value_str(mem, kinds[k].name));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (value_is(value_get(v, rows[i].key), VALUE_STR))
+			value_set(mem, v, rows[i].key, value_str(mem, rows[i].value));
 	return v;
 }
 
