@@ -134,7 +134,7 @@ fuzz:
 	@$(AGAIN) BUILD=fuzz CC=$(CLANG) fuzz-now
 fuzz-now: $(if $(T),$(OUT)/tests/fuzz/$(T),$(FUZZ))
 	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n build/fuzz/found; echo "# fuzz_$$n, $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/found/$$n- build/fuzz/corpus/$$n $$([ -d tests/fuzz/corpus/$$n ] && echo tests/fuzz/corpus/$$n) || exit 1; done
 
 valgrind:
