@@ -192,12 +192,17 @@ context_user(struct arena *mem, const struct site *s, const struct doc *user, co
 	return 0;
 }
 
-/* What every flavor of a ClusterQueue must cover: all flavors of one group list the same resources in the same order. */
+/*
+ * What every flavor of a ClusterQueue must cover: all flavors of one group list the same resources in the same order, and
+ * a resource that is not covered is never admitted. Huge pages may take all of the memory.
+ */
 static const struct {
 	const char *field, *resource;
 } queue_rows[] = {
 	{ "cpu", "cpu" },
 	{ "memory", "memory" },
+	{ "memory", "hugepages-2Mi" },
+	{ "memory", "hugepages-1Gi" },
 	{ "gpu", "nvidia.com/gpu" },
 };
 
