@@ -17,7 +17,8 @@
  * env:
  *   name owner namespace               text
  *   spec                               the whole spec after defaults
- *   labels selector                    maps for metadata.labels, and for selectors (never change for one environment)
+ *   labels podLabels selector          maps for metadata.labels, for pods (without the user's labels, which may change
+ *                                      without a restart) and for selectors (never change for one environment)
  *   image                              what the container runs
  *   distributed ssh loadBalancer keep  booleans; keep: claims outlive the environment
  *   replicas nodes                     integers: now (0 when paused), and when running
@@ -59,6 +60,7 @@ int context_org(struct arena *mem, const struct site *s, struct value **out, str
 
 /* Labels that every object of a set carries; set again after the templates. */
 struct value *context_labels_env(struct arena *mem, const struct env *env);
+struct value *context_labels_pod(struct arena *mem, const struct env *env); /* without the user's: they change without a restart */
 struct value *context_labels(struct arena *mem, const char *owner, const char *team);
 
 /* Parts shared by the sets (context_common.c). */

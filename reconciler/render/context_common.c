@@ -152,12 +152,20 @@ context_labels(struct arena *mem, const char *owner, const char *team)
 }
 
 struct value *
-context_labels_env(struct arena *mem, const struct env *env)
+context_labels_pod(struct arena *mem, const struct env *env)
 {
 	struct value *out = context_labels(mem, env->owner, env->team ? env->team->name : NULL);
-	const struct value *labels = value_at(env->doc->root, "metadata.labels");
 
 	value_set(mem, out, "berth.dev/env", value_str(mem, env->name));
+	return out;
+}
+
+struct value *
+context_labels_env(struct arena *mem, const struct env *env)
+{
+	struct value *out = context_labels_pod(mem, env);
+	const struct value *labels = value_at(env->doc->root, "metadata.labels");
+
 	if (value_is(labels, VALUE_MAP))
 		for (size_t i = 0; i < labels->map.n; i++)
 			value_set(mem, out, arena_printf(mem, "label.berth.dev/%s", labels->map.items[i].key),

@@ -164,15 +164,17 @@ selector(struct arena *mem, const struct env *env)
 	return out;
 }
 
-/* Kueue's queue: the one named, else the team's; none without Kueue. */
+/* Kueue's queue: the one named, else the team's; none without Kueue, or for a team without a queue. */
 static struct value *
 queue(struct arena *mem, const struct env *env, const struct value *context)
 {
 	const char *name = value_as_str(value_at(env->spec, "scheduling.queue"), "default");
 
-	if (!context_feature(context, "kueue") || !env->team)
+	if (!context_feature(context, "kueue"))
 		return value_null(mem);
-	return value_str(mem, strcmp(name, "default") == 0 ? env->team->name : name);
+	if (strcmp(name, "default") != 0)
+		return value_str(mem, name);
+	return env->team && value_get(env->team->spec, "queue") ? value_str(mem, env->team->name) : value_null(mem);
 }
 
 /* "interactive" and "batch" are berth's own classes; other names are the organization's. */
@@ -213,6 +215,7 @@ context_env(struct arena *mem, const struct env *env, const struct value *script
 	value_set(mem, v, "namespace", value_str(mem, env->namespace_));
 	value_set(mem, v, "spec", value_overlay(mem, value_map(mem), env->spec));
 	value_set(mem, v, "labels", context_labels_env(mem, env));
+	value_set(mem, v, "podLabels", context_labels_pod(mem, env));
 	value_set(mem, v, "selector", selector(mem, env));
 	value_set(mem, v, "image", value_str(mem, env->image_ref));
 	value_set(mem, v, "distributed", value_bool(mem, env->distributed));

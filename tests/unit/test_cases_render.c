@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include "lib/base/share.h"
 #include "lib/base/str.h"
 #include "render/later.h"
 #include "render/render.h"
@@ -30,14 +31,36 @@ put(struct output *o, const char *path, const struct buf *b)
 	map_put(&o->files, path, arena_strndup(o->mem, buf_cstr(b), b->len));
 }
 
+/* The built-in scripts stand in every environment: here by name, so that want/ can be read. */
+static struct object
+without_scripts(struct output *o, const struct object *object)
+{
+	struct object out = *object;
+	const struct value *data = value_get(object->value, "data");
+	struct value *copy = value_copy(o->mem, object->value);
+
+	for (size_t i = 0; value_is(data, VALUE_MAP) && i < data->map.n; i++) {
+		const char *path = arena_printf(o->mem, "templates/scripts/%s", data->map.items[i].key);
+		const struct share_file *f;
+		struct err e;
+
+		if (share_get(path, &f, &e) == 0 && str_eq(f->bytes, value_as_str(data->map.items[i].value, NULL)))
+			value_set(o->mem, value_get(copy, "data"), data->map.items[i].key, value_fmt(o->mem, "(%s)", path));
+	}
+	out.value = copy;
+	return out;
+}
+
 static void
 put_bundle(struct output *o, const struct bundle *b)
 {
 	struct buf text AUTO_BUF = BUF_INIT(0);
 
 	for (size_t i = 0; i < b->n; i++) {
+		struct object shown = without_scripts(o, &b->objects[i]);
+
 		buf_reset(&text);
-		object_write(&b->objects[i], &text);
+		object_write(&shown, &text);
 		put(o, arena_printf(o->mem, "%s/%s", b->unit, b->objects[i].file), &text);
 	}
 	buf_reset(&text);
@@ -52,10 +75,10 @@ put_bundle(struct output *o, const struct bundle *b)
 
 /* Renders one unit's result: a bundle, or the error among the others. */
 static void
-take(struct output *o, int rc, const struct bundle *b, const struct err *e, struct buf *errors)
+take(struct output *o, int rc, struct bundle *const *b, const struct err *e, struct buf *errors)
 {
 	if (rc == 0)
-		put_bundle(o, b);
+		put_bundle(o, *b);
 	else
 		buf_printf(errors, "%s\n", e->text);
 }
@@ -67,9 +90,9 @@ render_docs(struct tree *t, const struct templates *ts, struct output *o, struct
 	struct err e = { 0 };
 	void *d;
 
-	take(o, render_org(ts, t->mem, &t->site, &b, &e), b, &e, errors);
+	take(o, render_org(ts, t->mem, &t->site, &b, &e), &b, &e, errors);
 	for (size_t i = 0; map_next(&t->site.docs[KIND_TEAM], &i, NULL, &d);)
-		take(o, render_team(ts, t->mem, &t->site, d, &b, &e), b, &e, errors);
+		take(o, render_team(ts, t->mem, &t->site, d, &b, &e), &b, &e, errors);
 	for (size_t i = 0; map_next(&t->site.docs[KIND_USER], &i, NULL, &d);) {
 		const struct doc *user = d;
 		const struct env **envs = arena_array(t->mem, t->nenvs + 1, sizeof(*envs));
@@ -78,10 +101,10 @@ render_docs(struct tree *t, const struct templates *ts, struct output *o, struct
 		for (size_t k = 0; k < t->nenvs; k++)
 			if (strcmp(t->envs[k]->owner, user->name) == 0)
 				envs[n++] = t->envs[k];
-		take(o, render_user(ts, t->mem, &t->site, user, envs, n, &b, &e), b, &e, errors);
+		take(o, render_user(ts, t->mem, &t->site, user, envs, n, &b, &e), &b, &e, errors);
 	}
 	for (size_t i = 0; i < t->nenvs; i++)
-		take(o, render_env(ts, t->mem, t->envs[i], &b, &e), b, &e, errors);
+		take(o, render_env(ts, t->mem, t->envs[i], &b, &e), &b, &e, errors);
 }
 
 static void
