@@ -34,7 +34,7 @@ number_real(double d, char out[NUMBER_MAX])
 
 	if (fabs(d) <= TWO_53 && fabs(d - trunc(d)) <= 0)
 		return number_int((int64_t)d, out);
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = 1; digits <= 17; digits++) {
 		double back;
 
 		n = snprintf(out, NUMBER_MAX, "%.*g", digits, d);

@@ -174,29 +174,6 @@ finding_why(enum finding_code code)
 	return code < FINDING_COUNT ? catalogue[code].why : "";
 }
 
-/* Text of a file may hold escape sequences for terminals, and line breaks where one line is promised. */
-static void
-add_clean(struct buf *out, const char *s)
-{
-	for (; *s; s++)
-		buf_char(out, (unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
-}
-
-void
-finding_line(const struct finding *f, struct buf *out)
-{
-	add_clean(out, f->at.file ? f->at.file : "-");
-	if (f->at.line)
-		buf_printf(out, ":%u:%u", f->at.line, f->at.col);
-	buf_printf(out, ": %s[%s]: ", f->severity == SEVERITY_ERROR ? "error" : "warning", finding_id(f->code));
-	add_clean(out, f->message);
-	if (f->help) {
-		buf_str(out, " (");
-		add_clean(out, f->help);
-		buf_char(out, ')');
-	}
-}
-
 struct value *
 report_value(struct arena *mem, const struct report *r)
 {

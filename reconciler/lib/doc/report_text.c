@@ -12,11 +12,14 @@ struct source {
 	struct arena *mem;
 	const char *path, *bytes;
 	size_t len;
+	uint32_t line;    /* where the last search stopped: findings come in order, so a pass over a file is linear */
+	const char *at;
 	bool colour;
 	unsigned int gutter; /* digits of the widest line number shown */
 };
 
-#define LINE_SHOWN 200 /* bytes of a source line */
+#define LINE_SHOWN 160 /* characters of a source line */
+#define CARET_MOST 120 /* a caret further right gets the part of the line around it */
 
 static const char red[] = "\033[1;31m", yellow[] = "\033[1;33m", blue[] = "\033[1;34m", bold[] = "\033[1m", plain[] = "\033[0m";
 
@@ -47,8 +50,8 @@ is_hidden(const char *s, size_t n)
 		return c < 0x20 || c >= 0x7f;
 	if (n == 2)
 		return c == 0xc2 && (unsigned char)s[1] < 0xa0;
-	if (n == 3 && memcmp(s, "\xe2\x80", 2) == 0)
-		return (unsigned char)s[2] >= 0x8b && (unsigned char)s[2] <= 0xae && ((unsigned char)s[2] <= 0x8f || (unsigned char)s[2] >= 0xa8);
+	if (n == 3 && memcmp(s, "\xe2\x80", 2) == 0) /* zero width, marks, line breaks, embeddings */
+		return ((unsigned char)s[2] >= 0x8b && (unsigned char)s[2] <= 0x8f) || ((unsigned char)s[2] >= 0xa8 && (unsigned char)s[2] <= 0xae);
 	return n == 3 && memcmp(s, "\xe2\x81", 2) == 0 && (unsigned char)s[2] >= 0xa6 && (unsigned char)s[2] <= 0xa9;
 }
 
@@ -84,35 +87,49 @@ load(struct source *src, const char *path)
 	f = src->files ? files_find(src->files, path) : NULL;
 	if (f && src->files->read(src->files->ctx, f, FILE_OTHER_MAX, src->mem, &src->bytes, &src->len, NULL) < 0)
 		src->bytes = NULL;
+	src->line = 1;
+	src->at = src->bytes;
 }
 
-/* Line `line` (from 1) without its break; NULL when there is none. */
+/* The start of line `line` (from 1), or NULL. */
 static const char *
-source_line(const struct source *src, uint32_t line, size_t *n)
+seek_line(struct source *src, uint32_t line)
 {
-	const char *p = src->bytes, *end = p ? p + src->len : NULL, *nl;
+	const char *end = src->bytes + src->len;
 
-	for (; p && line > 1; line--) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		p = nl ? nl + 1 : NULL;
+	if (!src->at || line < src->line) {
+		src->line = 1;
+		src->at = src->bytes;
 	}
-	if (!p || p == end)
-		return NULL;
-	nl = memchr(p, '\n', (size_t)(end - p));
-	*n = (size_t)((nl ? nl : end) - p);
-	if (*n && p[*n - 1] == '\r')
-		(*n)--;
-	return p;
+	while (src->at && src->line < line) {
+		const char *nl = memchr(src->at, '\n', (size_t)(end - src->at));
+
+		src->at = nl ? nl + 1 : NULL;
+		src->line++;
+	}
+	return src->at;
 }
 
+/* Bytes of the line at `p` without its break. */
 static size_t
-char_count(const char *s, size_t n)
+line_len(const struct source *src, const char *p)
 {
-	size_t count = 0;
+	size_t left = (size_t)(src->bytes + src->len - p), n;
+	const char *nl = memchr(p, '\n', left);
 
-	for (size_t w; n; s += w, n -= w, count++)
-		w = char_len(s, n);
-	return count;
+	n = nl ? (size_t)(nl - p) : left;
+	return n && p[n - 1] == '\r' ? n - 1 : n;
+}
+
+/* Bytes of at most `chars` characters. */
+static size_t
+bytes_of(const char *s, size_t n, size_t chars)
+{
+	size_t i = 0;
+
+	while (i < n && chars--)
+		i += char_len(s + i, n - i);
+	return i;
 }
 
 static void
@@ -123,50 +140,64 @@ gutter(const struct source *src, struct buf *out, const char *number)
 	paint(src, out, plain);
 }
 
+/* `skip` characters are left out at the front. */
 static void
-show_line(const struct source *src, uint32_t line, const char *s, size_t n, struct buf *out)
+show_line(const struct source *src, uint32_t line, const char *s, size_t n, size_t skip, struct buf *out)
 {
+	size_t from = bytes_of(s, n, skip);
 	char number[16];
 
 	(void)snprintf(number, sizeof(number), "%u", line);
 	gutter(src, out, number);
-	if (n) {
+	if (n > from) {
 		buf_char(out, ' ');
-		/* never cut inside a character */
-		while (n > LINE_SHOWN && ((unsigned char)s[n > LINE_SHOWN ? LINE_SHOWN : n] & 0xc0) == 0x80)
-			n--;
-		add_shown(out, s, n > LINE_SHOWN ? LINE_SHOWN : n);
+		add_shown(out, s + from, bytes_of(s + from, n - from, LINE_SHOWN));
 	}
 	buf_char(out, '\n');
+}
+
+/* Characters from the place on to underline: never past the end of what is shown. */
+static size_t
+caret_width(const struct finding *f, const char *s, size_t n, size_t skip)
+{
+	size_t from = bytes_of(s, n, f->at.col - 1), most = skip + LINE_SHOWN - (f->at.col - 1), width = 0;
+
+	for (size_t i = from; i < n && width < most && width < f->width; width++)
+		i += char_len(s + i, n - i);
+	return width ? width : 1;
 }
 
 static void
 show_source(struct source *src, const struct finding *f, struct buf *out)
 {
-	size_t n = 0, before = 0, chars, width;
-	const char *s, *above;
+	const char *s = NULL, *above;
+	size_t n, skip = 0;
 
 	load(src, f->at.file);
-	if (!f->at.line || !(s = source_line(src, f->at.line, &n)))
+	if (!f->at.line || !src->bytes)
+		return;
+	above = seek_line(src, f->at.line > 1 ? f->at.line - 1 : 1);
+	if (above) {
+		n = line_len(src, above);
+		s = f->at.line == 1 ? above : memchr(above, '\n', (size_t)(src->bytes + src->len - above));
+		s = s && f->at.line > 1 ? s + 1 : s;
+	}
+	if (!s || s == src->bytes + src->len)
 		return;
 	gutter(src, out, "");
 	buf_char(out, '\n');
-	above = f->at.line > 1 ? source_line(src, f->at.line - 1, &before) : NULL;
-	if (above && before)
-		show_line(src, f->at.line - 1, above, before, out);
-	show_line(src, f->at.line, s, n, out);
-	if (!f->at.col || f->at.col > LINE_SHOWN)
+	if (f->at.line > 1 && n)
+		show_line(src, f->at.line - 1, above, n, 0, out);
+	n = line_len(src, s);
+	if (f->at.col > CARET_MOST)
+		skip = f->at.col - CARET_MOST / 2;
+	show_line(src, f->at.line, s, n, skip, out);
+	if (!f->at.col)
 		return;
-	chars = char_count(s, n);
-	width = f->width ? f->width : 1;
-	if (f->at.col + width > chars + 1)
-		width = f->at.col > chars ? 1 : chars + 1 - f->at.col;
-	if (width > LINE_SHOWN)
-		width = LINE_SHOWN;
 	gutter(src, out, "");
-	buf_pad(out, ' ', f->at.col);
+	buf_pad(out, ' ', f->at.col - skip);
 	paint(src, out, f->severity == SEVERITY_ERROR ? red : yellow);
-	buf_pad(out, '^', width);
+	buf_pad(out, '^', caret_width(f, s, n, skip));
 	paint(src, out, plain);
 	buf_char(out, '\n');
 }
@@ -223,5 +254,22 @@ report_text(const struct report *r, const struct files *files, bool colour, stru
 		if (i)
 			buf_char(out, '\n');
 		show(&src, &r->items[i], out);
+	}
+}
+
+void
+finding_line(const struct finding *f, struct buf *out)
+{
+	const char *file = f->at.file ? f->at.file : "-";
+
+	add_shown(out, file, strlen(file));
+	if (f->at.line)
+		buf_printf(out, ":%u:%u", f->at.line, f->at.col);
+	buf_printf(out, ": %s[%s]: ", f->severity == SEVERITY_ERROR ? "error" : "warning", finding_id(f->code));
+	add_shown(out, f->message, strlen(f->message));
+	if (f->help) {
+		buf_str(out, " (");
+		add_shown(out, f->help, strlen(f->help));
+		buf_char(out, ')');
 	}
 }
