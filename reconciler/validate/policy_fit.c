@@ -22,7 +22,7 @@ rule_world_size(struct rules *c)
 		finding_help(c->r, f, "write worldSize: %" PRId64, env->nprocs * env->replicas_full);
 	}
 	if (env->gpu > 0 && env->nprocs > env->gpu) {
-		f = say(c->r, INCONSISTENT, rules_place(c, procs), "%" PRId64 " processes share %" PRId64 " GPUs of a pod", env->nprocs,
+		f = say(c->r, INCONSISTENT, rules_place(c, procs), "%" PRId64 " processes in each pod, but gpu is %" PRId64, env->nprocs,
 		        env->gpu);
 		finding_help(c->r, f, "write nprocsPerNode: %" PRId64 ", or leave resources.gpu out", env->gpu);
 	}

@@ -130,10 +130,11 @@ rule_user_limits(struct rules *c)
 	const char *role = value_as_str(rules_doc(env->user, "role"), "standard");
 	const struct value *roles = rules_doc(env->org, "roles"), *of_role = value_get(roles, role);
 	const struct value *own = rules_doc(env->user, "limits");
+	bool several = env->replicas_full > 1;
 	const struct amount rows[] = {
-		{ "gpu of all pods", times(env->gpu, env->replicas_full), UNIT_COUNT, gpu_place(c) },
-		{ "cpu of all pods", times(env->cpu_limit, env->replicas_full), UNIT_CPU, rules_get(c, "resources.cpu") },
-		{ "memory of all pods", times(plus(env->mem_limit, huge_pages(c)), env->replicas_full), UNIT_BYTES,
+		{ several ? "gpu of all pods" : "gpu", times(env->gpu, env->replicas_full), UNIT_COUNT, gpu_place(c) },
+		{ several ? "cpu of all pods" : "cpu", times(env->cpu_limit, env->replicas_full), UNIT_CPU, rules_get(c, "resources.cpu") },
+		{ several ? "memory of all pods" : "memory", times(plus(env->mem_limit, huge_pages(c)), env->replicas_full), UNIT_BYTES,
 		  rules_get(c, "resources.memory") },
 	};
 	static const char *const keys[] = { "gpu", "cpu", "memory" };

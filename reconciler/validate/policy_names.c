@@ -35,8 +35,9 @@ take(struct taken *t, const char *name, const struct value *v)
 		(void)map_put(&t->by, name, (void *)(uintptr_t)v);
 		return;
 	}
-	f = say(t->c->r, NAME_TAKEN, rules_place(t->c, v), "%s %s is taken", t->what, say_text(t->c->mem, name));
-	finding_help(t->c->r, f, "choose another");
+	f = say(t->c->r, NAME_TAKEN, rules_place(t->c, v), "%s %s is %s", t->what, say_text(t->c->mem, name),
+	        first->at.line ? "used twice" : "taken");
+	finding_help(t->c->r, f, first->at.line ? "take one of them out, or choose another" : "choose another");
 	finding_note(t->c->r, f, "first used at %s", say_place(t->c->mem, first));
 }
 
