@@ -177,8 +177,6 @@ env_resolve(struct arena *mem, const struct site *s, const struct files *files, 
 	struct refs c = { .mem = mem, .s = s, .d = d, .r = r, .files = files, .env = env };
 	size_t errors = r->errors;
 
-	if (!d->ok)
-		return err_set(e, ERR_INVALID, "%s has errors", d->path);
 	env->doc = d;
 	env->owner = d->owner;
 	env->name = d->name;
@@ -191,9 +189,10 @@ env_resolve(struct arena *mem, const struct site *s, const struct files *files, 
 	                                            NAMESPACE_PREFIX), d->owner);
 	check_owner(&c);
 	check_namespace(&c);
-	read_numbers(&c);
-	if (r->errors != errors)
-		return err_set(e, ERR_INVALID, "%s has %zu errors", d->path, r->errors - errors);
+	if (d->ok)
+		read_numbers(&c);
+	if (!d->ok || r->errors != errors)
+		return err_set(e, ERR_INVALID, "%s has errors", d->path);
 	*out = env;
 	return 0;
 }

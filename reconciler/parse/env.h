@@ -36,7 +36,8 @@ struct env {
 
 /*
  * Looks up user, team, flavor, image and datasets, lays the defaults over each other and computes the numbers.
- * `d` must be ok and schema-checked; the documents it refers to must be too, otherwise a finding E305 says so.
+ * `d` must be schema-checked; when it is not ok its references are looked up all the same, so that everything is said
+ * at once. A document it refers to that is not ok gives a finding E305.
  * Findings go to `r`; returns ERR_INVALID when there was an error among them (then *out is untouched).
  */
 int env_resolve(struct arena *mem, const struct site *s, const struct files *files, const struct doc *d, struct report *r,

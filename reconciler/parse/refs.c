@@ -12,6 +12,7 @@
 #define HOME_SIZE "20Gi"
 #define IDLE_TIMEOUT 3600
 #define HELP_MAX 20
+#define LIST_MAX 64 /* as in the schema; a document that is over it has been refused already */
 
 /* -- dependencies ----------------------------------------------------------------------------------------------- */
 
@@ -221,10 +222,14 @@ find_team_and_image(struct refs *c)
 static const struct doc *const *
 find_list(struct refs *c, const struct value *list, enum kind k, size_t *n)
 {
-	const struct doc **docs = arena_array(c->mem, value_len(list) + 1, sizeof(struct doc *));
+	size_t len = value_is(list, VALUE_LIST) ? value_len(list) : 0;
+	const struct doc **docs;
 
 	*n = 0;
-	for (size_t i = 0; i < value_len(list); i++) {
+	if (len > LIST_MAX)
+		len = LIST_MAX;
+	docs = arena_array(c->mem, len + 1, sizeof(struct doc *));
+	for (size_t i = 0; i < len; i++) {
 		const struct value *v = value_item(list, i);
 
 		if (value_is(v, VALUE_MAP))
@@ -310,7 +315,7 @@ find_secrets(struct refs *c)
 {
 	const struct value *list = value_get(c->env->spec, "secrets");
 
-	for (size_t i = 0; i < value_len(list); i++) {
+	for (size_t i = 0; i < value_len(list) && i < LIST_MAX; i++) {
 		const struct value *v = value_get(value_item(list, i), "file");
 
 		if (value_is(v, VALUE_STR))

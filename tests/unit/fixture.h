@@ -159,7 +159,7 @@ fixture_resolve(struct fixture *x, struct env **out)
 		struct err e = { 0 };
 		struct env *env;
 
-		if (x->docs[i]->kind != KIND_ENV || !x->docs[i]->ok ||
+		if (x->docs[i]->kind != KIND_ENV ||
 		    env_resolve(x->mem, &x->site, &x->files, x->docs[i], &x->report, &env, &e) < 0)
 			continue;
 		(void)validate_env(env, &x->site, &x->report);
