@@ -71,7 +71,11 @@ $(OUT)/libberth.a: $(LIBOBJ)
 	$(SAY) archive $@
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
-$(OUT)/%.o: %.c
+.PHONY: packages
+packages:
+	@pkg-config --exists $(PKGS) || { echo "libraries are missing: run deploy/setup.sh first (make run and make test do)" >&2; exit 1; }
+
+$(OUT)/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(SAY) compile $<
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<

@@ -17,7 +17,7 @@ cut(char *dst, size_t cap)
 	memcpy(dst + at, "\xe2\x80\xa6", 4);
 }
 
-static void
+static void PRINTF(3, 0)
 vput(char *dst, size_t cap, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(dst, cap, fmt, ap);

@@ -21,7 +21,7 @@ report_init(struct report *r, struct arena *mem)
 	r->mem = mem;
 }
 
-static char *
+static char *PRINTF(2, 0)
 vcopy(struct arena *a, const char *fmt, va_list ap)
 {
 	va_list ap2;
