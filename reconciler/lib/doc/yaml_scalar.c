@@ -110,7 +110,7 @@ scalar_resolve(const char *s, size_t n)
 	return r;
 }
 
-/* yyyy-m-d, alone or with anything that begins like a time: readers differ on what they take. */
+/* yyyy-m-d, alone or with what may be a time: readers differ on what they take. */
 static bool
 is_date(const char *s)
 {
@@ -132,7 +132,7 @@ is_date(const char *s)
 	if (!strchr("Tt \t", *s++))
 		return false;
 	s += strspn(s, " \t");
-	return *s >= '0' && *s <= '9';
+	return *s >= '0' && *s <= '9' && strspn(s, "0123456789:.+-Zz \t") == strlen(s);
 }
 
 /* 12:30, 190:20:30, 1:30.5 */
