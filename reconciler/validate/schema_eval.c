@@ -422,6 +422,9 @@ schema_check(const struct schema *s, const struct value *v, struct report *r)
 
 		ev = (struct eval){ .schema = s, .mode = EVAL_REPORT, .report = r, .run = run };
 		(void)eval_node(&ev, s->root, &root, NULL);
+		/* a limit was hit where no findings are made */
+		if (ev.errors == 0)
+			say_gave_up(&ev, &root);
 	}
 	regex_run_free(&ev.run);
 	return ev.errors;

@@ -56,7 +56,7 @@ say_type(struct eval *ev, const struct step *at, unsigned types)
 	words_types(types, &text);
 	buf_str(&text, ", found ");
 	words_value(at->value, &text);
-	words_type_help(at, types, &help);
+	words_type_help(&ev->run, at, types, &help);
 	help_from(ev, finding_at(ev, FINDING_WRONG_TYPE, at, buf_cstr(&text)), &help);
 	return false;
 }
@@ -84,8 +84,9 @@ say_enum(struct eval *ev, const struct node *n, const struct step *at)
 	if (!heard(ev, CHOICE))
 		return false;
 	words_subject(at, &text);
-	buf_str(&text, " cannot be ");
-	words_plain(at->value, &text);
+	buf_str(&text, at->is_key ? " is not known" : " cannot be ");
+	if (!at->is_key)
+		words_shown(at->value, &text);
 	buf_str(&text, "; allowed: ");
 	for (size_t i = 0; i < n->allowed->list.n && i < 24; i++) {
 		buf_str(&text, i ? ", " : "");
@@ -108,9 +109,9 @@ say_const(struct eval *ev, const struct node *n, const struct step *at)
 		return false;
 	words_subject(at, &text);
 	buf_str(&text, " must be ");
-	words_plain(n->constant, &text);
+	words_shown(n->constant, &text);
 	buf_str(&text, ", found ");
-	words_plain(at->value, &text);
+	words_shown(at->value, &text);
 	(void)finding_at(ev, FINDING_NOT_ALLOWED_VALUE, at, buf_cstr(&text));
 	return false;
 }
@@ -124,13 +125,16 @@ say_pattern(struct eval *ev, const struct node *n, const struct step *at, bool t
 		return false;
 	words_subject(at, &text);
 	if (at->is_key) {
-		buf_str(&text, " is not a valid ");
+		buf_printf(&text, " is not a valid %s", n->title ? n->title : "key");
+	} else if (at->value->str.len == 0) {
+		buf_str(&text, " must not be empty");
 	} else {
-		buf_str(&text, " is ");
-		words_plain(at->value, &text);
-		buf_str(&text, too_hard ? ", which could not be checked as " : ", which is not a valid ");
+		buf_str(&text, too_hard ? " takes too long to check: " : " cannot be ");
+		words_shown(at->value, &text);
+		/* a definition shared by many fields has a name of its own: "quantity" */
+		if (n != at->about && n->title)
+			buf_printf(&text, ": that is not a valid %s", n->title);
 	}
-	buf_str(&text, n->title ? n->title : "value");
 	words_about(n, at, &help);
 	help_from(ev, finding_at(ev, FINDING_BAD_FORMAT, at, buf_cstr(&text)), &help);
 	return false;
@@ -180,7 +184,7 @@ say_twice(struct eval *ev, const struct step *at, const struct value *item, size
 		return false;
 	words_subject(at, &text);
 	buf_str(&text, " has ");
-	words_plain(item, &text);
+	words_shown(item, &text);
 	buf_str(&text, " twice");
 	(void)finding_at(ev, FINDING_SCHEMA_OTHER, &here, buf_cstr(&text));
 	return false;
@@ -319,9 +323,7 @@ say_fits_many(struct eval *ev, const struct node_list *branches, const struct st
 bool
 say_gave_up(struct eval *ev, const struct step *at)
 {
-	if (ev->gave_up && ev->mode != EVAL_REPORT)
-		return false;
-	if (ev->gave_up && ev->errors)
+	if (ev->gave_up && (ev->mode != EVAL_REPORT || ev->errors))
 		return false;
 	ev->gave_up = true;
 	return say_phrase(ev, at, GRAVE, " is too large or nested too deep to be checked");

@@ -9,9 +9,11 @@
 #include <strings.h>
 
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 #include "lib/doc/number.h"
 
 #define SHOWN_MAX 60    /* characters of a value that are repeated in a message */
+#define EXAMPLE_MAX 80   /* bytes of an example */
 #define FIELDS_MAX 128  /* that are looked at for suggestions */
 #define FIELDS_LISTED 12
 
@@ -153,30 +155,65 @@ words_plain(const struct value *v, struct buf *out)
 		buf_str(out, v->boolean ? "true" : "false");
 	else if (v->type == VALUE_INT || v->type == VALUE_REAL)
 		words_number(v, out);
-	else if (v->type == VALUE_STR && is_word(v->str.s) && v->str.len <= SHOWN_MAX)
+	else if (v->type != VALUE_STR)
+		words_value(v, out);
+	else if (is_word(v->str.s) && v->str.len <= SHOWN_MAX)
 		buf_str(out, v->str.s);
 	else
-		words_value(v, out);
+		quoted(v->str.s, v->str.len, out);
 }
 
-/* The first scalar example, as it is written in YAML. */
+void
+words_shown(const struct value *v, struct buf *out)
+{
+	bool word = v->type == VALUE_STR && is_word(v->str.s) && v->str.len <= SHOWN_MAX;
+
+	buf_str(out, word ? "`" : "");
+	words_plain(v, out);
+	buf_str(out, word ? "`" : "");
+}
+
+static bool
+looks_like_number(const char *s)
+{
+	char *end = NULL;
+	double d;
+
+	if (!isdigit((unsigned char)*s) && *s != '-')
+		return false;
+	d = strtod(s, &end);
+	return end != s && *end == '\0' && d - d >= 0;
+}
+
+/* An example as it is written in YAML; lists and maps in one line, when they are short. */
+static bool
+example_text(const struct value *v, struct buf *out)
+{
+	AUTO_BUF struct buf flow = BUF_INIT(4096);
+
+	if (v->type == VALUE_MAP || v->type == VALUE_LIST) {
+		json_write(v, 0, &flow);
+		if (flow.over || flow.len > EXAMPLE_MAX)
+			return false;
+		buf_add(out, flow.data, flow.len);
+	} else if (v->type != VALUE_STR) {
+		words_plain(v, out);
+	} else if (looks_like_number(v->str.s) || strchr("#&*!|>@%{}[]\"'`-?", v->str.s[0]) || strstr(v->str.s, ": ") ||
+	           strstr(v->str.s, " #")) {
+		quoted(v->str.s, v->str.len, out);
+	} else {
+		buf_str(out, v->str.s);
+	}
+	return true;
+}
+
+/* The first example of the node, or of what it refers to. */
 static bool
 example_of(const struct node *n, struct buf *out)
 {
 	for (int hops = 0; n && hops < 8; hops++, n = n->ref)
-		for (size_t i = 0; value_is(n->examples, VALUE_LIST) && i < n->examples->list.n; i++) {
-			const struct value *v = n->examples->list.items[i];
-
-			if (v->type == VALUE_MAP || v->type == VALUE_LIST)
-				return false;
-			if (v->type == VALUE_STR && strpbrk(v->str.s, "#:*&!{}[]\"'|>%@` "))
-				quoted(v->str.s, v->str.len, out);
-			else if (v->type == VALUE_STR)
-				buf_str(out, v->str.s);
-			else
-				words_plain(v, out);
-			return true;
-		}
+		if (value_len(n->examples))
+			return value_is(n->examples, VALUE_LIST) && example_text(n->examples->list.items[0], out);
 	return false;
 }
 
@@ -202,26 +239,14 @@ void
 words_about(const struct node *n, const struct step *at, struct buf *out)
 {
 	AUTO_BUF struct buf example = BUF_INIT(1024);
-	const char *description = n->description;
-	size_t len = description ? strlen(description) : 0;
+	const char *description = n->description ? n->description : "", *fallback = strstr(description, " Default:");
+	size_t len = fallback ? (size_t)(fallback - description) : strlen(description);
 
 	if (len && description[len - 1] == '.')
 		len--;
-	buf_add(out, description ? description : "", len);
+	buf_add(out, description, len);
 	if (example_of(at->about, &example) || example_of(n, &example))
 		buf_printf(out, "%sfor example %s", len ? "; " : "", buf_cstr(&example));
-}
-
-static bool
-looks_like_number(const char *s)
-{
-	char *end = NULL;
-	double d;
-
-	if (!isdigit((unsigned char)*s) && *s != '-')
-		return false;
-	d = strtod(s, &end);
-	return end != s && *end == '\0' && d - d >= 0;
 }
 
 static void
@@ -244,8 +269,27 @@ help_for_string(const struct value *v, unsigned types, struct buf *out)
 			buf_printf(out, "write %s, without quotes", words[i].meant ? "true" : "false");
 }
 
+/* A number or boolean where a string is wanted: its text in quotes, when that would be taken. */
+static bool
+help_quote(struct regex_run *run, const struct step *at, struct buf *out)
+{
+	AUTO_BUF struct buf shown = BUF_INIT(1024);
+	const struct value *v = at->value;
+	const char *text = v->text;
+
+	words_plain(v, &shown);
+	if (!text)
+		text = buf_cstr(&shown);
+	if (at->about->pattern && regex_match(at->about->pattern, run, text, strlen(text)) != 1)
+		return false;
+	if (strcmp(text, buf_cstr(&shown)) != 0)
+		buf_printf(out, "`%.40s` is read as the number %s: ", text, buf_cstr(&shown));
+	buf_printf(out, "quote it: \"%.40s\"", text);
+	return true;
+}
+
 void
-words_type_help(const struct step *at, unsigned types, struct buf *out)
+words_type_help(struct regex_run *run, const struct step *at, unsigned types, struct buf *out)
 {
 	const struct value *v = at->value;
 	bool scalar = v->type == VALUE_INT || v->type == VALUE_REAL || v->type == VALUE_BOOL;
@@ -254,21 +298,12 @@ words_type_help(const struct step *at, unsigned types, struct buf *out)
 		buf_str(out, "write a value, or remove the field");
 		return;
 	}
-	if (scalar && (types & TYPE_STRING)) {
-		AUTO_BUF struct buf shown = BUF_INIT(1024);
-
-		words_plain(v, &shown);
-		if (v->text && strcmp(v->text, buf_cstr(&shown)) != 0)
-			buf_printf(out, "`%.40s` is read as the number %s: quote it, \"%.40s\"", v->text, buf_cstr(&shown), v->text);
-		else
-			buf_printf(out, "quote it: \"%s\"", buf_cstr(&shown));
+	if (scalar && (types & (TYPE_STRING | TYPE_INTEGER)) == TYPE_STRING && help_quote(run, at, out))
 		return;
-	} else if (v->type == VALUE_STR) {
+	if (v->type == VALUE_STR)
 		help_for_string(v, types, out);
-		if (out->len)
-			return;
-	}
-	words_example(at, out);
+	if (!out->len)
+		words_example(at, out);
 }
 
 struct fields {
@@ -316,17 +351,29 @@ words_missing_help(const struct node *n, const char *name, struct buf *out)
 	else
 		buf_printf(out, "add `%s:`", name);
 	description = description_of(field);
-	if (description)
-		buf_printf(out, " (%.*s)", (int)(strcspn(description, ".") < 200 ? strcspn(description, ".") : 200), description);
+	if (description) {
+		const char *end = strstr(description, ". ");
+		size_t len = end ? (size_t)(end - description) : strlen(description);
+
+		if (len && description[len - 1] == '.')
+			len--;
+		buf_str(out, " (");
+		buf_add(out, description, len);
+		buf_char(out, ')');
+	}
 }
 
 const char *
 words_nearest(const char *word, const char *const *names, size_t n)
 {
+	const char *near;
+
 	for (size_t i = 0; i < n; i++)
 		if (strcasecmp(names[i], word) == 0)
 			return names[i];
-	return str_nearest(word, names, n);
+	near = str_nearest(word, names, n);
+	/* among short words everything is near to everything */
+	return near && (strlen(word) > 4 || near[0] == word[0]) ? near : NULL;
 }
 
 /* `gpu` at the level of the spec belongs into `resources`: looks one level down. */
@@ -381,6 +428,11 @@ words_unknown_help(const struct node *n, const struct step *at, const char *key,
 	}
 	if (help_below(&f, key, out) || help_above(at, key, out))
 		return;
+	for (size_t i = 0; strlen(key) >= 4 && i < f.n; i++)
+		if (strcasestr(names[i], key)) {
+			buf_printf(out, "did you mean `%s`?", names[i]);
+			return;
+		}
 	for (size_t i = 0; f.n <= FIELDS_LISTED && i < f.n; i++)
 		buf_printf(out, "%s%s", i ? ", " : "known fields: ", names[i]);
 }

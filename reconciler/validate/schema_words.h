@@ -16,8 +16,9 @@ void words_types(unsigned types, struct buf *out);
 /* `the string "2"`, "the number 1000", "a list", … with how it was written when that differs. */
 void words_value(const struct value *v, struct buf *out);
 
-/* The value alone, shortened, in quotes when it is not a plain word. */
+/* The value alone, shortened, in quotes when it is not a plain word; words_shown puts plain words in backquotes. */
 void words_plain(const struct value *v, struct buf *out);
+void words_shown(const struct value *v, struct buf *out);
 void words_number(const struct value *v, struct buf *out);
 
 /* "for example 64Gi", from the examples of the node that describes the value. */
@@ -27,7 +28,7 @@ void words_example(const struct step *at, struct buf *out);
 void words_about(const struct node *n, const struct step *at, struct buf *out);
 
 /* What to write when the type is wrong: quotes, no quotes, a list, … */
-void words_type_help(const struct step *at, unsigned types, struct buf *out);
+void words_type_help(struct regex_run *run, const struct step *at, unsigned types, struct buf *out);
 
 /* What to add for a missing field. */
 void words_missing_help(const struct node *n, const char *name, struct buf *out);
@@ -35,7 +36,7 @@ void words_missing_help(const struct node *n, const char *name, struct buf *out)
 /* The field that was probably meant, here or one level up or down, or the list of fields when it is short. */
 void words_unknown_help(const struct node *n, const struct step *at, const char *key, struct buf *out);
 
-/* As str_nearest, letter case counting for nothing. */
+/* As str_nearest, letter case counting for nothing, and not too generous with short words. */
 const char *words_nearest(const char *word, const char *const *names, size_t n);
 
 /* Where to point and how wide: scalars themselves, lists and maps at their key. */
