@@ -59,8 +59,9 @@ yaml_gap_flaw(struct yaml_text *t, yaml_mark_t start, yaml_mark_t end, bool flow
 			return true;
 		}
 		/* the rest of a comment line is nobody's business */
-		while (t->s[i] == '#' && i + 1 < to && t->s[i + 1] != '\n')
-			i++;
+		if (t->s[i] == '#')
+			while (i + 1 < to && t->s[i + 1] != '\n')
+				i++;
 		if (t->s[i] == '\n') {
 			line++;
 			col = 0;
