@@ -104,6 +104,8 @@ find_flavor(struct refs *c)
 
 	if (value_is(v, VALUE_STR))
 		c->env->flavor = lookup(c, KIND_FLAVOR, v->str.s, v->at);
+	else if (c->r && c->d->ok)
+		say(c->r, MISSING_FIELD, say_file(c->d->path), "spec.flavor is missing");
 }
 
 const struct value *
