@@ -51,8 +51,14 @@
  * Errors name the field: "spec.volumes[1].path: two volumes at /data".
  */
 
-/* `scripts`: map of file name -> text. */
-int context_env(struct arena *mem, const struct env *env, const struct value *scripts, struct value **out, struct err *e) MUST_USE;
+/* templates/scripts/: file name -> text, and a digest of all of it. */
+struct context_scripts {
+	struct value *files;
+	struct digest digest;
+};
+
+int context_env(struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct value **out,
+                struct err *e) MUST_USE;
 int context_user(struct arena *mem, const struct site *s, const struct doc *user, const struct env *const *envs, size_t n,
                  struct value **out, struct err *e) MUST_USE;
 int context_team(struct arena *mem, const struct site *s, const struct doc *team, struct value **out, struct err *e) MUST_USE;

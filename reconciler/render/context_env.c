@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/hash.h"
+#include "lib/base/str.h"
 #include "render/context.h"
 
 /* The ports an environment offers, each number once. */
@@ -122,31 +123,39 @@ user_ids(struct arena *mem, const struct env *env)
 	return out;
 }
 
-/* Data of the scripts ConfigMap and the hash over it. Keys are apart: they change without a restart. */
+/* One more file of the ConfigMap, and of the hash. */
 static void
-config_files(struct arena *mem, const struct env *env, const struct value *scripts, struct value *out)
+add_file(struct arena *mem, struct value *files, struct hash_state *h, const char *name, struct value *text)
 {
-	struct value *f = value_overlay(mem, value_map(mem), scripts), *user = value_get(out, "user");
+	value_set(mem, files, name, text);
+	hash_field_str(h, name);
+	hash_field(h, text->str.s, text->str.len);
+}
+
+/*
+ * Data of the scripts ConfigMap and the hash over it. Keys are apart: they change without a restart. The scripts come
+ * with their digest, since hashing them for each environment would be most of the work.
+ */
+static void
+config_files(struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct value *out)
+{
+	struct value *f = value_overlay(mem, value_map(mem), scripts->files), *user = value_get(out, "user");
 	const char *name = value_as_str(value_get(user, "name"), "dev");
 	long long uid = (long long)value_as_int(value_get(user, "uid"), 1000);
 	struct hash_state h;
 	struct digest d;
 	char hex[DIGEST_HEX];
 
-	value_set(mem, f, "passwd",
-	          value_fmt(mem, "root:x:0:0:root:/root:/bin/sh\nsshd:x:74:74:sshd:/:/bin/false\n"
-	                         "%s:x:%lld:%lld:%s:/home/dev:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-	                    name, uid, uid, env->owner));
-	value_set(mem, f, "group",
-	          value_fmt(mem, "root:x:0:\ntty:x:5:\nsshd:x:74:\n%s:x:%lld:\nnogroup:x:65534:\n", name, uid));
-	if (env->setup)
-		value_set(mem, f, "setup.sh", value_str(mem, env->setup));
-	value_sort(f);
 	hash_init(&h);
-	for (size_t i = 0; i < f->map.n; i++) {
-		hash_field_str(&h, f->map.items[i].key);
-		hash_field_str(&h, value_as_str(f->map.items[i].value, ""));
-	}
+	hash_field(&h, scripts->digest.b, sizeof(scripts->digest.b));
+	add_file(mem, f, &h, "passwd",
+	         value_fmt(mem, "root:x:0:0:root:/root:/bin/sh\nsshd:x:74:74:sshd:/:/bin/false\n"
+	                        "%s:x:%lld:%lld:%s:/home/dev:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+	                   name, uid, uid, env->owner));
+	add_file(mem, f, &h, "group",
+	         value_fmt(mem, "root:x:0:\ntty:x:5:\nsshd:x:74:\n%s:x:%lld:\nnogroup:x:65534:\n", name, uid));
+	if (env->setup)
+		add_file(mem, f, &h, "setup.sh", value_str(mem, env->setup));
 	hash_final(&h, &d);
 	digest_hex(&d, hex);
 	value_set(mem, out, "files", f);
@@ -199,12 +208,14 @@ own_address(const struct env *env)
 }
 
 int
-context_env(struct arena *mem, const struct env *env, const struct value *scripts, struct value **out, struct err *e)
+context_env(struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct value **out, struct err *e)
 {
 	struct value *context = context_base(mem, env->org), *v = value_map(mem);
 	const char *on_delete = value_as_str(value_at(env->spec, "lifecycle.onDelete"), "retain");
 	int rc;
 
+	if (env->setup && !str_utf8_valid(env->setup, strlen(env->setup)))
+		return err_set(e, ERR_INVALID, "spec.setup: the script is not UTF-8 text");
 	value_set(mem, context, "team", context_doc(mem, env->team));
 	value_set(mem, context, "user", context_doc(mem, env->user));
 	value_set(mem, context, "flavor", context_doc(mem, env->flavor));

@@ -91,7 +91,7 @@ render_env(const struct templates *t, struct arena *mem, const struct env *env, 
 	struct bundle *b;
 	int rc;
 
-	if (context_env(mem, env, t->scripts, &context, e) < 0)
+	if (context_env(mem, env, &t->scripts, &context, e) < 0)
 		return err_wrap(e, "render %s", unit.name);
 	if ((rc = run_set(t, mem, SET_ENV, &unit, context, &b, e)) < 0)
 		return rc;

@@ -55,12 +55,23 @@ entry_of(struct loader *l, const char *path, enum template_set set, bool create)
 static int
 complain(struct loader *l, const struct source *s, enum finding_code code, const struct err *why, struct err *e)
 {
-	struct place at = { .file = s->path };
+	struct place at = { .file = NULL };
 
 	if (!s->own)
 		return err_set(e, ERR_INTERNAL, "built-in %s: %s", s->path, why->text);
+	at.file = arena_strdup(l->r->mem, s->path); /* findings outlive the templates */
 	report_add(l->r, code, SEVERITY_ERROR, at, "%s", why->text);
 	return 0;
+}
+
+/* Findings may outlive the templates: their places move to the report's own memory. */
+static void
+keep_places(struct report *r, size_t from, const char *path)
+{
+	const char *file = arena_strdup(r->mem, path);
+
+	for (size_t i = from; i < r->n; i++)
+		r->items[i].at.file = file;
 }
 
 /* Parses and compiles; *empty for a document that is null. 0 with *out NULL when there were findings. */
@@ -71,11 +82,16 @@ compile(struct loader *l, const struct source *s, struct template **out, bool *e
 	struct report own = { 0 };
 	struct value *document;
 	struct err why = { 0 };
+	size_t before = l->r->n;
+	int rc;
 
 	*out = NULL;
 	*empty = false;
 	report_init(&own, t->mem);
-	if (yaml_read(t->mem, s->path, s->bytes, s->len, NULL, s->own ? l->r : &own, &document) < 0) {
+	rc = yaml_read(t->mem, s->path, s->bytes, s->len, NULL, s->own ? l->r : &own, &document);
+	if (s->own && l->r->n > before)
+		keep_places(l->r, before, s->path);
+	if (rc < 0) {
 		if (s->own)
 			return 0;
 		err_set(&why, ERR_INVALID, "line %u: %s", own.n ? own.items[0].at.line : 0, own.n ? own.items[0].message : "unreadable");
@@ -148,7 +164,7 @@ add_script(struct loader *l, const struct source *s, struct err *e)
 		err_set(&why, ERR_INVALID, "scripts are text, and their names have only letters, digits, '-', '_' and '.'");
 		return complain(l, s, FINDING_BAD_PLACE, &why, e);
 	}
-	value_set(l->t->mem, l->t->scripts, name, value_strn(l->t->mem, s->bytes, s->len));
+	value_set(l->t->mem, l->t->scripts.files, name, value_strn(l->t->mem, s->bytes, s->len));
 	return 0;
 }
 
@@ -227,8 +243,8 @@ own_sources(struct arena *mem, const struct files *files, struct report *r, stru
 		if (rc == ERR_INVALID) {
 			bool link = f[i].mode == FILE_SYMLINK || f[i].mode == FILE_SUBMODULE;
 
-			report_add(r, link ? FINDING_NOT_REGULAR : FINDING_TOO_LARGE, SEVERITY_ERROR, (struct place){ .file = s->path },
-			           "%s", why.text);
+			report_add(r, link ? FINDING_NOT_REGULAR : FINDING_TOO_LARGE, SEVERITY_ERROR,
+			           (struct place){ .file = arena_strdup(r->mem, s->path) }, "%s", why.text);
 			continue;
 		}
 		if (rc < 0)
@@ -274,7 +290,8 @@ load(struct loader *l, const struct files *files, struct err *e)
 					return rc;
 	if (l->t->n > 0)
 		qsort(l->t->entries, l->t->n, sizeof(*l->t->entries), by_path);
-	value_sort(l->t->scripts);
+	value_sort(l->t->scripts.files);
+	value_digest(l->t->scripts.files, &l->t->scripts.digest);
 	hash_init(&h);
 	add_digest(&h, lists[0], n[0]);
 	hash_field_str(&h, "");
@@ -294,7 +311,7 @@ templates_load(const struct files *files, struct report *r, struct templates **o
 	if (!t)
 		abort();
 	t->mem = arena_new(TEMPLATES_ARENA);
-	t->scripts = value_map(t->mem);
+	t->scripts.files = value_map(t->mem);
 	rc = load(&l, files, e);
 	if (rc == 0 && r->errors > before)
 		rc = err_set(e, ERR_INVALID, "%zu errors in templates/", r->errors - before);

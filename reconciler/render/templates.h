@@ -2,6 +2,7 @@
 /* The compiled templates, set by set (render.h loads and frees them). */
 #pragma once
 
+#include "render/context.h"
 #include "render/render.h"
 #include "render/template.h"
 
@@ -20,6 +21,6 @@ struct templates {
 	struct arena *mem;
 	struct template_entry *entries; /* sorted by path */
 	size_t n;
-	struct value *scripts;          /* file name -> text of templates/scripts/, sorted */
+	struct context_scripts scripts;
 	struct digest digest;
 };
