@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A target: the place where bundles are made true. One vtable, one file a target. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "lib/base/files.h"
+#include "render/bundle.h"
+
+enum unit_change { UNIT_UNCHANGED, UNIT_CREATED, UNIT_CHANGED, UNIT_DELETED };
+
+/* What a pass did to one unit ("envs/alice/train", "users/alice", "org"). */
+struct target_change {
+	const char *unit;
+	enum unit_change what;
+	size_t created, changed, deleted; /* objects */
+};
+
+struct target_changes {
+	struct target_change *items;
+	size_t n, cap;
+};
+
+/* Why a pass writes: goes into the audit trail. */
+struct target_reason {
+	struct oid source_commit;
+	const char *run;        /* id of the pass */
+	const char *reconciler; /* "berth/0.1.0" */
+	int64_t time;           /* seconds */
+};
+
+/* Somebody else's hand on the target, seen at begin. */
+struct target_drift {
+	bool found;
+	const char *who, *what; /* "eve <eve@company.com>", the commit */
+	const char *const *paths;
+	size_t n;
+};
+
+/* What is known of the target before a pass. */
+struct target_view {
+	bool exists;            /* something was applied before */
+	bool moved;             /* it stands elsewhere than after the last pass of this process */
+	bool moved_known;       /* then: moved_paths says all that differs; else anything may */
+	const char *const *moved_paths;
+	size_t nmoved;
+	bool has_source;
+	struct oid source;      /* the commit of main that is applied */
+	struct target_drift drift;
+};
+
+struct target;
+
+/*
+ * A pass: begin, then any of units/put/drop/objects, then commit (or the next begin, which forgets). `mem` is the arena of the pass:
+ * everything given out lives there.
+ */
+struct target_ops {
+	const char *name;
+	int (*begin)(struct target *t, struct arena *mem, struct target_view *out, struct err *e);
+	/* Between passes: does it stand elsewhere than after the last commit of this process? */
+	int (*moved)(struct target *t, bool *out, struct err *e);
+	/* Units that are there now with this prefix ("envs/", "users/"; "" for all), sorted. */
+	int (*units)(struct target *t, const char *prefix, const char ***out, size_t *n, struct err *e);
+	/* Makes the unit exactly this bundle; with keep_extra objects that the bundle lacks stay. */
+	int (*put)(struct target *t, const struct bundle *b, bool keep_extra, struct err *e);
+	int (*drop)(struct target *t, const char *unit, struct err *e);
+	/* Objects of a unit as they are there ("apps/v1/StatefulSet/dev-alice/train"), sorted. */
+	int (*objects)(struct target *t, const char *unit, const char ***out, size_t *n, struct err *e);
+	/* Makes it so; *wrote tells whether anything had to be written. ERR_CONFLICT: begin again. */
+	int (*commit)(struct target *t, const struct target_reason *why, bool *wrote, struct err *e);
+	/* After commit: a short text that changes exactly when the unit's content does; ERR_NOTFOUND when it is not there. */
+	int (*revision)(struct target *t, const char *unit, char out[OID_HEX], struct err *e);
+	void (*close)(struct target *t);
+};
+
+/* Every target starts with this. */
+struct target {
+	const struct target_ops *ops;
+	struct target_changes changes; /* of the pass, in the pass's arena */
+};
+
+/* Adds to t->changes. */
+void target_note(struct target *t, struct arena *mem, const struct target_change *c);
+
+/* "apps/v1/StatefulSet/dev-alice/train"; cluster-scoped objects without the namespace part. */
+const char *object_id(struct arena *mem, const struct value *object);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What holds a commit back: rewritten history, a mass deletion. */
+#pragma once
+
+#include "lib/git/git.h"
+
+/* What is known to have been applied; the new commit must contain it. */
+struct guard_memory {
+	bool has_adopted, has_rendered;
+	struct oid adopted;         /* from the state folder */
+	struct oid rendered_source; /* Berth-Source-Commit of the rendered branch's tip */
+};
+
+/*
+ * 0 when `commit` contains what was applied before, ERR_DENIED (E503) when history was rewritten and `accept`
+ * (--accept-rewind COMMIT, may be NULL) is not this very commit.
+ */
+int guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid *commit, const struct oid *accept,
+                 struct err *e) MUST_USE;
+
+/* How many environments one commit may delete: max(maxDelete, maxDeleteFraction x live). */
+size_t guard_allowed(int64_t max_delete, double fraction, size_t live);
+
+/*
+ * The largest Berth-Allow-Delete of the first-parent commits after `since` (NULL: only `commit` itself) up to `commit`;
+ * 0 when none. At most 10,000 commits are read.
+ */
+int guard_released(struct git_repo *g, const struct oid *since, const struct oid *commit, size_t *n, struct err *e) MUST_USE;

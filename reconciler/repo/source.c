@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source repository: heads, polling, publishing, the memory of what was adopted. */
+#include "repo/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/fs.h"
+#include "lib/git/heads.h"
+
+#define DEADLINE_MS 60000
+
+enum { REF_RENDERED, REF_STATUS, REF_MAIN, REF_COUNT }; /* outputs first */
+
+struct source {
+	struct arena *mem;
+	struct git_repo *git;
+	struct source_config c;
+	bool local;
+	const char *name;
+	const char *remote_ref[REF_COUNT]; /* on the server */
+	const char *local_ref[REF_COUNT];  /* where they stand in `git` */
+	const char *adopted_path;
+};
+
+static void
+name_refs(struct source *s)
+{
+	const char *const branch[REF_COUNT] = { BRANCH_RENDERED, BRANCH_STATUS, s->c.branch };
+
+	for (size_t i = 0; i < REF_COUNT; i++) {
+		s->remote_ref[i] = arena_printf(s->mem, "refs/heads/%s", branch[i]);
+		s->local_ref[i] = s->local ? s->remote_ref[i] :
+		                             arena_printf(s->mem, "refs/remotes/origin/%s", branch[i]);
+	}
+}
+
+static int
+open_git(struct source *s, struct err *e)
+{
+	const char *path;
+	int rc;
+
+	s->local = git_url_is_local(s->c.repo, s->mem, &path);
+	s->name = s->local ? path : s->c.repo;
+	if (!s->local)
+		return git_open_or_init(arena_printf(s->mem, "%s/repo.git", s->c.state_dir), &s->git, e);
+	if ((rc = git_open(path, &s->git, e)) < 0)
+		(void)err_hint(e, "give --repo a bare repository, a clone or a URL; `berth init DIR` makes a new one");
+	return rc;
+}
+
+int
+source_open(const struct source_config *c, struct source **out, struct err *e)
+{
+	struct arena *mem = arena_new((size_t)1 << 20);
+	struct source *s = arena_alloc(mem, sizeof(*s));
+	int rc;
+
+	s->mem = mem;
+	s->c = *c;
+	if (!s->c.deadline_ms)
+		s->c.deadline_ms = DEADLINE_MS;
+	if ((rc = open_git(s, e)) < 0) {
+		arena_free(mem);
+		return rc;
+	}
+	name_refs(s);
+	s->adopted_path = arena_printf(mem, "%s/adopted", c->state_dir);
+	*out = s;
+	return 0;
+}
+
+void
+source_close(struct source *s)
+{
+	if (!s)
+		return;
+	git_close(s->git);
+	arena_free(s->mem);
+}
+
+bool
+source_is_local(const struct source *s)
+{
+	return s->local;
+}
+
+struct git_repo *
+source_git(const struct source *s)
+{
+	return s->git;
+}
+
+const char *
+source_name(const struct source *s)
+{
+	return s->name;
+}
+
+static int
+read_ref(struct source *s, const char *ref, bool *has, struct oid *id, struct err *e)
+{
+	int rc = git_ref_read(s->git, ref, id, e);
+
+	*has = rc == 0;
+	return rc == ERR_NOTFOUND ? 0 : rc;
+}
+
+int
+source_heads(struct source *s, struct source_heads *out, struct err *e)
+{
+	struct source_heads h;
+	int rc;
+
+	memset(&h, 0, sizeof(h));
+	/* outputs before the input, or a result could go back behind its input */
+	if ((rc = read_ref(s, s->local_ref[REF_RENDERED], &h.has_rendered, &h.rendered, e)) < 0 ||
+	    (rc = read_ref(s, s->local_ref[REF_STATUS], &h.has_status, &h.status, e)) < 0 ||
+	    (rc = read_ref(s, s->local_ref[REF_MAIN], &h.has_main, &h.main, e)) < 0)
+		return rc;
+	*out = h;
+	return 0;
+}
+
+static bool
+heads_equal(const struct source_heads *a, const struct source_heads *b)
+{
+	return a->has_main == b->has_main && a->has_rendered == b->has_rendered && a->has_status == b->has_status &&
+	       oid_eq(&a->main, &b->main) && oid_eq(&a->rendered, &b->rendered) && oid_eq(&a->status, &b->status);
+}
+
+/* Asks the server for the three heads; 1: the same as here, 0: not, or it cannot be asked this way. */
+static int
+same_as_remote(struct source *s, struct err *e)
+{
+	struct source_heads here, there;
+	struct oid ids[REF_COUNT];
+	bool found[REF_COUNT];
+	int rc;
+
+	rc = git_remote_heads(s->c.repo, &s->c.auth, s->remote_ref, REF_COUNT, s->c.deadline_ms, s->c.cancel, ids, found, e);
+	if (rc == ERR_INVALID)
+		return 0; /* no protocol v2, or not HTTP: the fetch decides */
+	if (rc < 0 || (rc = source_heads(s, &here, e)) < 0)
+		return rc;
+	memset(&there, 0, sizeof(there));
+	if ((there.has_rendered = found[REF_RENDERED]))
+		there.rendered = ids[REF_RENDERED];
+	if ((there.has_status = found[REF_STATUS]))
+		there.status = ids[REF_STATUS];
+	if ((there.has_main = found[REF_MAIN]))
+		there.main = ids[REF_MAIN];
+	return heads_equal(&here, &there);
+}
+
+int
+source_poll(struct source *s, bool *moved, struct err *e)
+{
+	struct source_heads before, after;
+	int rc;
+
+	if (s->local) {
+		*moved = true;
+		return 0;
+	}
+	if ((rc = same_as_remote(s, e)) < 0)
+		return rc;
+	if (rc == 1) {
+		*moved = false;
+		return 0;
+	}
+	if ((rc = source_heads(s, &before, e)) < 0 ||
+	    (rc = git_fetch(s->git, s->c.repo, &s->c.auth, s->remote_ref, REF_COUNT, s->c.deadline_ms, s->c.cancel, e)) < 0 ||
+	    (rc = source_heads(s, &after, e)) < 0)
+		return rc;
+	*moved = !heads_equal(&before, &after);
+	return 0;
+}
+
+int
+source_publish(struct source *s, enum source_branch b, const struct oid *old, const struct oid *id, bool *swept,
+               struct err *e)
+{
+	size_t i = b == SOURCE_RENDERED ? REF_RENDERED : REF_STATUS;
+	int rc;
+
+	if (s->local)
+		return git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
+	rc = git_push(s->git, s->c.repo, &s->c.auth, s->remote_ref[i], old, id, s->c.deadline_ms, s->c.cancel, e);
+	if (rc < 0)
+		return rc;
+	/* the tracking ref follows what the server has just accepted; if it moved meanwhile the next poll tells */
+	rc = git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
+	return rc == ERR_CONFLICT ? 0 : rc;
+}
+
+int
+source_adopted(struct source *s, struct oid *out, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new(65536);
+	char *text;
+	size_t len;
+	int rc = fs_read(s->adopted_path, 256, mem, &text, &len, e);
+
+	if (rc < 0)
+		return rc;
+	text[strcspn(text, "\n")] = '\0';
+	if (oid_parse(text, out) < 0)
+		return err_set(e, ERR_INTERNAL, "%s: not a commit id", s->adopted_path);
+	return 0;
+}
+
+int
+source_adopt(struct source *s, const struct oid *id, struct err *e)
+{
+	char line[OID_HEX + 1];
+	struct oid old;
+
+	if (source_adopted(s, &old, NULL) == 0 && oid_eq(&old, id))
+		return 0;
+	oid_hex(id, line);
+	line[OID_HEX - 1] = '\n';
+	return fs_write_atomic(s->adopted_path, line, OID_HEX, 0644, e);
+}

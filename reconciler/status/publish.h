@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status branch: what was seen of every environment, compared with the branch, the transitions as one commit. */
+#pragma once
+
+#include "repo/source.h"
+#include "status/status.h"
+
+struct publisher;
+
+struct publish_config {
+	struct source *source;
+	const char *run;        /* id of this process, for the trailer Berth-Run */
+	const char *reconciler; /* "berth/0.1.0" */
+};
+
+struct publisher *publisher_new(const struct publish_config *c);
+void publisher_free(struct publisher *p);
+
+/* Remembers what was seen; replaces what was seen of it before. Everything is copied. */
+void publish_observe(struct publisher *p, const struct observation *o);
+
+/* The environment is gone from main and from the target: its file goes. */
+void publish_gone(struct publisher *p, const char *owner, const char *name);
+
+/* Everything there is has been observed: files of environments never heard of go at the next flush. */
+void publish_complete(struct publisher *p);
+
+/* The repository's own status, repo.yaml. Copied. */
+struct repo_status {
+	const char *reason;  /* "Adopted", or why main's tip is not: InvalidRepository SourceRewound SourceEmpty GuardHeld */
+	const char *message; /* one line, or NULL */
+	const char *const *findings;
+	size_t nfindings;    /* at most 50 are kept */
+	const char *drift_by, *drift_commit; /* a foreign commit on the rendered branch that was restored; NULL: as before */
+	const char *approvals; /* berth.yaml approvals.mode, or NULL */
+	struct oid commit;   /* of main */
+};
+void publish_repo(struct publisher *p, const struct repo_status *r);
+
+/* Something was observed that has not been compared with the branch yet. */
+bool publish_waiting(const struct publisher *p);
+
+/* Somebody else moved the branch: compare everything again at the next flush. True when it stands elsewhere than we left it. */
+bool publish_check_tip(struct publisher *p, bool has_tip, const struct oid *tip);
+
+/*
+ * Compares what waits with the branch and commits the transitions; nothing to say is no commit. Races are retried.
+ * *transitions: number of environments written. ERR_DENIED: the forge refuses the branch (go on without it).
+ */
+int publish_flush(struct publisher *p, int64_t now, size_t *transitions, struct err *e) MUST_USE;
