@@ -795,8 +795,10 @@ try_pass(struct pass *p, struct err *e)
 	if (!p->heads.has_main)
 		return hold_tree(p, "SourceEmpty", "the branch is gone; what is applied stays");
 	rc = check_rewind(p, e);
-	if (rc == ERR_DENIED)
+	if (rc == ERR_DENIED) {
+		p->out->refused = true;
 		return hold_tree(p, "SourceRewound", arena_printf(p->mem, "%s; %s", e->text, e->hint));
+	}
 	if (rc < 0)
 		return rc;
 	return adopt_and_apply(p, e);

@@ -26,6 +26,7 @@ struct reconcile_config {
 struct pass_result {
 	bool looked;       /* false: nothing moved since the last pass, nothing was done */
 	bool adopted;      /* main's tip was taken over; false: held as a whole (the reason is on the status branch) */
+	bool refused;      /* … by a guard (rewritten history), not for errors in it */
 	struct oid commit; /* of main */
 	size_t environments, rendered, held, pending; /* environments seen in this pass, by outcome */
 	size_t created, changed, deleted;             /* units on the target */

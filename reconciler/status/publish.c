@@ -2,6 +2,7 @@
 /* Observations in memory, transitions on the status branch. */
 #include "status/publish.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's loop over three jobs: poll the remote, pass, flush the status. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply/targets.h"
+#include "daemon/queue.h"
+#include "daemon/serve.h"
+#include "lib/base/clock.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "reconcile.h"
+
+#define LOOK_MS 100           /* between looks at a local repository's refs */
+#define FLUSH_LOCAL_MS 200    /* from the first transition to the status commit */
+#define FLUSH_REMOTE_MS 2000
+#define FLUSH_APART_MS 10000  /* between two status commits to a remote */
+#define REFUSED_RETRY_MS 600000
+#define BEAT_MAX_MS 180000    /* a network deadline and then some */
+
+static const char JOB_POLL[] = "poll", JOB_PASS[] = "pass", JOB_FLUSH[] = "flush";
+
+static volatile bool stopping;
+static volatile sig_atomic_t stop_signal;
+static int wake_fd = -1;
+
+struct loop {
+	const struct daemon_config *c;
+	struct source *source;
+	struct target *target;
+	struct publisher *publisher;
+	struct reconciler *reconciler;
+	struct server *server;
+	struct queue queue;
+	struct health health;
+	char run[17];
+	int lock_fd, wake[2];
+	int64_t last_flush;
+	bool refused, passed;
+	struct oid failed_at; /* main's tip when a pass failed: another tip is tried at once */
+	char last_error[1024]; /* the same trouble is logged once, then counted */
+	unsigned same_error;
+	struct daemon_result *out;
+};
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+
+	stopping = true;
+	stop_signal = sig;
+	if (write(wake_fd, "x", 1) < 0) {
+		/* the pipe is full: the loop wakes anyway */
+	}
+	errno = saved;
+}
+
+static int
+catch_signals(struct loop *l, struct err *e)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	if (pipe2(l->wake, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_errno(e, "pipe");
+	wake_fd = l->wake[1];
+	stopping = false;
+	stop_signal = 0;
+	(void)sigemptyset(&sa.sa_mask);
+	if (sigaction(SIGTERM, &sa, NULL) < 0 || sigaction(SIGINT, &sa, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return err_errno(e, "sigaction");
+	return 0;
+}
+
+/* Sleeps until a signal or the time is over. */
+static void
+wait_for(struct loop *l, int64_t ms)
+{
+	struct pollfd p = { .fd = l->wake[0], .events = POLLIN };
+
+	if (ms > 0 && !stopping)
+		(void)poll(&p, 1, ms > 60000 ? 60000 : (int)ms);
+}
+
+static struct log_about
+about(const struct loop *l, const char *stage)
+{
+	return (struct log_about){ .run = l->run, .stage = stage };
+}
+
+/* -- trouble ------------------------------------------------------------------------------------------------------ */
+
+static void
+trouble(struct loop *l, const char *job, const char *stage, const struct err *e)
+{
+	struct log_about a = about(l, stage);
+
+	if (strcmp(l->last_error, e->text) != 0) {
+		log_err(LOG_ERROR, &a, e);
+		(void)snprintf(l->last_error, sizeof(l->last_error), "%s", e->text);
+		l->same_error = 0;
+	} else if (++l->same_error % 10 == 0) {
+		log_line(LOG_ERROR, &a, "still: %s (%u times)", e->text, l->same_error + 1);
+	}
+	atomic_fetch_add(&l->health.failures, 1);
+	queue_failed(&l->queue, job, clock_mono_ms());
+}
+
+static void
+all_well(struct loop *l, const char *job, const char *stage)
+{
+	struct log_about a = about(l, stage);
+
+	if (queue_failures(&l->queue, job)) {
+		log_line(LOG_INFO, &a, "%s works again", job);
+		l->last_error[0] = '\0';
+		atomic_store(&l->health.failures, 0);
+	}
+	queue_succeeded(&l->queue, job);
+}
+
+/* -- jobs ---------------------------------------------------------------------------------------------------------- */
+
+static int
+do_poll(struct loop *l, struct err *e)
+{
+	bool moved;
+	int rc = source_poll(l->source, &moved, e);
+
+	if (rc < 0) {
+		if (!stopping)
+			trouble(l, JOB_POLL, "repo", e);
+		return rc;
+	}
+	all_well(l, JOB_POLL, "repo");
+	if (moved || !l->passed)
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms());
+	if (!source_is_local(l->source))
+		queue_at(&l->queue, JOB_POLL, clock_mono_ms() + l->c->interval_ms);
+	return 0;
+}
+
+static void
+say_pass(struct loop *l, const struct pass_result *r)
+{
+	struct log_about a = about(l, "apply");
+	char hex[OID_HEX];
+
+	oid_hex(&r->commit, hex);
+	if (!r->adopted)
+		return; /* its reason was logged */
+	log_line(LOG_INFO, &a,
+	         "%.12s: %zu looked at, %zu created, %zu changed, %zu deleted, %zu waiting, %zu held; %s in %lld ms", hex,
+	         r->environments, r->created, r->changed, r->deleted, r->pending, r->held, r->wrote ? "committed" : "no write",
+	         (long long)r->ms);
+}
+
+static void
+schedule_flush(struct loop *l)
+{
+	int64_t now = clock_mono_ms(), due;
+
+	if (!publish_waiting(l->publisher))
+		return;
+	if (source_is_local(l->source)) {
+		due = now + FLUSH_LOCAL_MS;
+	} else {
+		due = now + FLUSH_REMOTE_MS;
+		if (l->last_flush && due < l->last_flush + FLUSH_APART_MS)
+			due = l->last_flush + FLUSH_APART_MS;
+	}
+	if (l->refused)
+		due = now + REFUSED_RETRY_MS;
+	queue_at(&l->queue, JOB_FLUSH, due);
+}
+
+/* The other daemon, or a person, wrote to the status branch: compare again what we know. */
+static void
+look_at_status(struct loop *l)
+{
+	struct source_heads h;
+
+	if (l->passed && source_heads(l->source, &h, NULL) == 0)
+		(void)publish_check_tip(l->publisher, h.has_status, &h.status);
+}
+
+static int
+do_pass(struct loop *l, struct err *e)
+{
+	struct pass_result r;
+	int rc = reconcile_pass(l->reconciler, &r, e);
+
+	if (source_is_local(l->source) && !l->c->once)
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms() + LOOK_MS);
+	if (rc < 0) {
+		struct source_heads h;
+
+		memset(&l->failed_at, 0, sizeof(l->failed_at));
+		if (source_heads(l->source, &h, NULL) == 0)
+			l->failed_at = h.main;
+		queue_drop(&l->queue, JOB_PASS);
+		trouble(l, JOB_PASS, "apply", e);
+		return rc;
+	}
+	all_well(l, JOB_PASS, "apply");
+	l->passed = true;
+	atomic_store(&l->health.last_good, clock_mono_ms());
+	if (r.looked) {
+		say_pass(l, &r);
+		l->out->held = r.held;
+		l->out->pending = r.pending;
+		l->out->refused = !r.adopted && r.refused;
+		l->out->invalid = !r.adopted && !r.refused;
+	}
+	look_at_status(l);
+	schedule_flush(l);
+	return 0;
+}
+
+static int
+do_flush(struct loop *l, struct err *e)
+{
+	struct log_about a = about(l, "status");
+	size_t n = 0;
+	int rc = publish_flush(l->publisher, clock_now(), &n, e);
+
+	l->last_flush = clock_mono_ms();
+	if (rc == ERR_DENIED) {
+		if (!l->refused)
+			log_line(LOG_WARN, &a, "StatusBranchRefused: %s; going on without it", e->text);
+		l->refused = true;
+		queue_at(&l->queue, JOB_FLUSH, l->last_flush + REFUSED_RETRY_MS);
+		return 0;
+	}
+	if (rc < 0) {
+		trouble(l, JOB_FLUSH, "status", e);
+		return rc;
+	}
+	l->refused = false;
+	all_well(l, JOB_FLUSH, "status");
+	if (n)
+		log_line(LOG_INFO, &a, "%zu transition%s committed to " BRANCH_STATUS, n, n == 1 ? "" : "s");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*fn)(struct loop *l, struct err *e);
+} jobs[] = {
+	{ JOB_POLL, do_poll },
+	{ JOB_PASS, do_pass },
+	{ JOB_FLUSH, do_flush },
+};
+
+static int
+run_job(struct loop *l, const char *name, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
+		if (jobs[i].name == name)
+			return jobs[i].fn(l, e);
+	return err_set(e, ERR_INTERNAL, "no job %s", name);
+}
+
+/* A pass that failed waits; a commit that arrives meanwhile does not. */
+static void
+new_commit_cancels_wait(struct loop *l)
+{
+	struct source_heads h;
+
+	if (queue_failures(&l->queue, JOB_PASS) && source_is_local(l->source) && source_heads(l->source, &h, NULL) == 0 &&
+	    !oid_eq(&h.main, &l->failed_at))
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms());
+}
+
+static void
+turn(struct loop *l)
+{
+	struct err e = { 0 };
+	int64_t wait;
+	const char *job = queue_next(&l->queue, clock_mono_ms(), LOOK_MS * 10, &wait);
+
+	atomic_store(&l->health.beat, clock_mono_ms());
+	if (job) {
+		(void)run_job(l, job, &e); /* trouble has been logged and queued again */
+		return;
+	}
+	wait_for(l, queue_failures(&l->queue, JOB_PASS) && wait > LOOK_MS ? LOOK_MS : wait);
+	new_commit_cancels_wait(l);
+}
+
+static int
+run_once(struct loop *l, struct err *e)
+{
+	int rc;
+
+	if ((rc = do_poll(l, e)) < 0 || (rc = do_pass(l, e)) < 0)
+		return rc;
+	return publish_waiting(l->publisher) ? do_flush(l, e) : 0;
+}
+
+static void
+run_forever(struct loop *l)
+{
+	struct log_about a = about(l, NULL);
+	struct err e = { 0 };
+
+	queue_at(&l->queue, source_is_local(l->source) ? JOB_PASS : JOB_POLL, clock_mono_ms());
+	while (!stopping)
+		turn(l);
+	if (publish_waiting(l->publisher) && !l->refused && l->passed)
+		(void)do_flush(l, &e);
+	log_line(LOG_INFO, &a, "stopped by %s", stop_signal == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/* -- start and stop ------------------------------------------------------------------------------------------------ */
+
+static int
+open_all(struct loop *l, struct err *e)
+{
+	const struct daemon_config *c = l->c;
+	struct source_config s = { .repo = c->repo, .branch = c->branch, .state_dir = c->state_dir, .auth = c->auth,
+		.cancel = &stopping };
+	struct publish_config p = { .run = l->run, .reconciler = "berth/" BERTH_VERSION };
+	struct reconcile_config r = { .run = l->run, .reconciler = p.reconciler, .has_accept_rewind = c->has_accept_rewind,
+		.accept_rewind = c->accept_rewind, .only = c->only, .nonly = c->nonly };
+	char lock[4096];
+	int rc;
+
+	if (snprintf(lock, sizeof(lock), "%s/lock", c->state_dir) >= (int)sizeof(lock))
+		return err_set(e, ERR_USAGE, "--state: the path is too long");
+	if ((rc = fs_mkdirs(c->state_dir, e)) < 0 || (rc = fs_lock(lock, &l->lock_fd, e)) < 0) {
+		if (rc == ERR_CONFLICT)
+			(void)err_hint(e, "one berth a state folder: stop the other one, or give this one its own --state");
+		return rc;
+	}
+	if ((rc = source_open(&s, &l->source, e)) < 0 ||
+	    (rc = target_open(c->target, l->source, &l->target, e)) < 0)
+		return rc;
+	p.source = r.source = l->source;
+	l->publisher = publisher_new(&p);
+	r.publisher = l->publisher;
+	r.target = l->target;
+	if ((rc = reconciler_new(&r, &l->reconciler, e)) < 0)
+		return rc;
+	return c->listen ? server_start(c->listen, &l->health, &l->server, e) : 0;
+}
+
+static void
+close_all(struct loop *l)
+{
+	server_stop(l->server);
+	reconciler_free(l->reconciler);
+	publisher_free(l->publisher);
+	if (l->target)
+		l->target->ops->close(l->target);
+	source_close(l->source);
+	for (int i = 0; i < 2; i++)
+		if (l->wake[i] >= 0)
+			(void)close(l->wake[i]);
+	if (l->lock_fd >= 0)
+		(void)close(l->lock_fd);
+	wake_fd = -1;
+}
+
+int
+daemon_run(const struct daemon_config *c, struct daemon_result *out, struct err *e)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+	struct log_about a;
+	int rc;
+
+	if (!l)
+		abort();
+	*out = (struct daemon_result){ 0 };
+	l->c = c;
+	l->out = out;
+	l->lock_fd = l->wake[0] = l->wake[1] = -1;
+	l->health.beat_max = BEAT_MAX_MS;
+	l->queue.backoff_max = 30000;
+	(void)snprintf(l->run, sizeof(l->run), "%08llx%04x", (unsigned long long)clock_now() & 0xffffffffULL,
+	               (unsigned int)getpid() & 0xffffu);
+	atomic_store(&l->health.beat, clock_mono_ms());
+	if ((rc = catch_signals(l, e)) == 0 && (rc = open_all(l, e)) == 0) {
+		a = about(l, NULL);
+		if (!c->once)
+			log_line(LOG_INFO, &a, "berth %s watches %s (branch %s), target %s", BERTH_VERSION,
+			         source_name(l->source), c->branch, c->target);
+		if (c->once)
+			rc = run_once(l, e);
+		else
+			run_forever(l);
+	}
+	out->signal = stop_signal;
+	close_all(l);
+	free(l);
+	return rc;
+}
