@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options from a verb's table: flags, then BERTH_* environment, then the config file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "lib/base/clock.h"
+#include "lib/base/fs.h"
+#include "lib/base/str.h"
+#include "lib/doc/yaml.h"
+
+#define CONFIG_MAX 65536
+
+static size_t
+opt_count(const struct verb *v)
+{
+	size_t n = 0;
+
+	while (v->opts && v->opts[n].name)
+		n++;
+	return n;
+}
+
+static size_t
+opt_find(const struct verb *v, const char *name, size_t len)
+{
+	size_t n = opt_count(v);
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(v->opts[i].name) == len && strncmp(v->opts[i].name, name, len) == 0)
+			return i;
+	return n;
+}
+
+static int
+unknown_option(const struct verb *v, const char *arg, struct err *e)
+{
+	const char *names[64], *near;
+	size_t n = opt_count(v) < 64 ? opt_count(v) : 64;
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = v->opts[i].name;
+	(void)err_set(e, ERR_USAGE, "%s is not an option of `berth %s`", arg, v->name);
+	near = str_nearest(arg + strspn(arg, "-"), names, n);
+	if (near)
+		return err_hint(e, "did you mean %s%s? `berth %s --help` lists them", near[1] ? "--" : "-", near, v->name);
+	return err_hint(e, "`berth %s --help` lists them", v->name);
+}
+
+/* One argument that starts with '-'; *used is 2 when the next one was its value. */
+static int
+one_option(struct args *a, const char *arg, const char *next, int *used, struct err *e)
+{
+	bool is_long = arg[1] == '-';
+	const char *name = arg + (is_long ? 2 : 1), *eq = is_long ? strchr(name, '=') : NULL;
+	size_t len = eq ? (size_t)(eq - name) : is_long ? strlen(name) : 1, i = opt_find(a->verb, name, len);
+	const char *value = eq ? eq + 1 : !is_long && name[1] ? name + 1 : NULL;
+
+	*used = 1;
+	if (i == opt_count(a->verb) || is_long != (len > 1))
+		return unknown_option(a->verb, arg, e);
+	if (!a->verb->opts[i].arg) {
+		if (value)
+			return err_set(e, ERR_USAGE, "%.*s takes no value", (int)(len + (is_long ? 2 : 1)), arg);
+		a->values[i] = "";
+		return 0;
+	}
+	if (!value) {
+		if (!next)
+			return err_set(e, ERR_USAGE, "%s wants a value: %s", arg, a->verb->opts[i].arg);
+		value = next;
+		*used = 2;
+	}
+	a->values[i] = value;
+	return 0;
+}
+
+int
+args_parse(struct args *a, const struct verb *v, int argc, char **argv, struct err *e)
+{
+	bool options = true;
+	int used, rc;
+
+	a->verb = v;
+	a->values = arena_array(a->mem, opt_count(v) + 1, sizeof(*a->values));
+	a->pos = arena_array(a->mem, (size_t)argc + 1, sizeof(*a->pos));
+	a->npos = 0;
+	for (int i = 0; i < argc; i += used) {
+		used = 1;
+		if (options && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+			help_verb(v);
+			return 1;
+		}
+		if (options && strcmp(argv[i], "--") == 0)
+			options = false;
+		else if (options && argv[i][0] == '-' && argv[i][1]) {
+			if ((rc = one_option(a, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used, e)) < 0)
+				return rc;
+		} else
+			a->pos[a->npos++] = argv[i];
+	}
+	if (a->npos < v->min || a->npos > v->max) {
+		(void)err_set(e, ERR_USAGE, "`berth %s` takes %s", v->name, *v->args ? v->args : "no arguments");
+		return err_hint(e, "`berth %s --help` shows examples", v->name);
+	}
+	return 0;
+}
+
+static const char *
+from_environment(const struct args *a, const char *name)
+{
+	char *var = arena_printf(a->mem, "BERTH_%s", name);
+	const char *v;
+
+	for (char *p = var; *p; p++)
+		*p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
+	v = getenv(var);
+	return v && *v ? v : NULL;
+}
+
+static const char *
+config_path(const struct args *a)
+{
+	const char *path = getenv("BERTH_CONFIG"), *home = getenv("XDG_CONFIG_HOME");
+
+	if (path && *path)
+		return path;
+	if (home && *home)
+		return arena_printf(a->mem, "%s/berth/config.yaml", home);
+	home = getenv("HOME");
+	return home && *home ? arena_printf(a->mem, "%s/.config/berth/config.yaml", home) : NULL;
+}
+
+/* "repo: https://git.example/envs.git": option names as keys. A file that cannot be read is said once, not fatal. */
+static const char *
+from_config(const struct args *a, const char *name)
+{
+	const char *path = config_path(a), *text;
+	struct report r;
+	struct value *v, *x;
+	char *bytes;
+	size_t len;
+
+	if (!path || fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, NULL) < 0)
+		return NULL;
+	report_init(&r, a->mem);
+	if (yaml_read(a->mem, path, bytes, len, NULL, &r, &v) < 0 || !(x = value_get(v, name)))
+		return NULL;
+	text = value_as_str(x, NULL);
+	return text ? text : x->type == VALUE_INT ? arena_printf(a->mem, "%lld", (long long)x->integer) : NULL;
+}
+
+const char *
+args_str(const struct args *a, const char *name, const char *fallback)
+{
+	size_t i = opt_find(a->verb, name, strlen(name));
+	const char *v;
+
+	if (i == opt_count(a->verb))
+		abort(); /* a verb asks for an option that its table lacks */
+	if (a->values[i])
+		return a->values[i];
+	if (!name[1]) /* -C and -o are for this call only */
+		return fallback;
+	if ((v = from_environment(a, name)) || (v = from_config(a, name)))
+		return v;
+	return fallback;
+}
+
+bool
+args_flag(const struct args *a, const char *name)
+{
+	return args_str(a, name, NULL) != NULL;
+}
+
+int
+args_duration(const struct args *a, const char *name, const char *fallback, int64_t *ms, struct err *e)
+{
+	const char *s = args_str(a, name, fallback);
+
+	if (clock_parse_duration(s, ms) < 0 || *ms <= 0)
+		return err_set(e, ERR_USAGE, "--%s %s: write a duration, for example 15s or 5m", name, s);
+	return 0;
+}
+
+int
+args_output(const struct args *a, enum output *out, struct err *e)
+{
+	static const char *const names[] = { "table", "json", "yaml" };
+	const char *s = args_str(a, "o", "table");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(s, names[i]) == 0) {
+			*out = (enum output)i;
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "-o %s: write table, json or yaml", s);
+}
+
+bool
+use_colour(int fd)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the status branch can be read. */
+#include "cli/branch.h"
+
+#include <stdio.h>
+
+#include "lib/git/clone.h"
+
+#define FETCH_MS 5000
+
+static void
+close_git(void *g)
+{
+	git_close(g);
+}
+
+/* A clone: its origin is the truth; on this disk it is read directly, over the network it is fetched. */
+static int
+follow_origin(const struct args *a, struct branch *b, const char *ref, const char **use, struct err *e)
+{
+	const char *refs[] = { ref }, *url, *path;
+	struct git_remote_auth auth = { .token_file = args_str(a, "token-file", NULL) };
+	struct git_repo *origin;
+
+	*use = ref;
+	if (git_origin_url(b->git, "origin", a->mem, &url, NULL) < 0)
+		return 0;
+	if (git_url_is_local(url, a->mem, &path)) {
+		if (git_open(path, &origin, e) < 0)
+			return err_wrap(e, "origin");
+		arena_defer(a->mem, close_git, origin);
+		b->git = origin;
+		return 0;
+	}
+	*use = arena_printf(a->mem, "refs/remotes/origin/%s", ref + 11);
+	if (!args_flag(a, "offline") && git_fetch(b->git, url, &auth, refs, 1, FETCH_MS, NULL, e) < 0)
+		(void)fprintf(stderr, "berth: showing what was fetched last: %s\n", e->text);
+	return 0;
+}
+
+int
+branch_open(const struct args *a, const char *name, struct branch *out, struct err *e)
+{
+	const char *ref = arena_printf(a->mem, "refs/heads/%s", name), *use;
+	struct branch b = { 0 };
+	struct git_commit_info c;
+	int rc;
+
+	if ((rc = git_open(args_str(a, "C", "."), &b.git, e)) < 0) {
+		(void)err_hint(e, "give the environments repository or a clone of it with -C DIR");
+		return rc;
+	}
+	arena_defer(a->mem, close_git, b.git);
+	if ((rc = follow_origin(a, &b, ref, &use, e)) < 0)
+		return rc;
+	rc = git_ref_read(b.git, use, &b.tip, e);
+	if (rc == ERR_NOTFOUND) {
+		*out = b;
+		return 0;
+	}
+	if (rc < 0 || (rc = git_commit_read(b.git, &b.tip, a->mem, &c, e)) < 0)
+		return rc;
+	b.tree = c.tree;
+	b.exists = true;
+	*out = b;
+	return 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* berth plan: what the working tree (or a commit) would change, desired against desired. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/tree.h"
+#include "lib/doc/json.h"
+#include "lib/doc/yaml.h"
+#include "lib/git/clone.h"
+#include "plan/diff.h"
+#include "world.h"
+
+struct plan {
+	const struct args *a;
+	struct world *base, *head; /* base NULL: nothing to compare with */
+	enum output form;
+	struct value *list;        /* json, yaml */
+	size_t count[4], restarts, invalid, same;
+	struct buf text;
+};
+
+static const char *
+mark_of(const struct unit_plan *p)
+{
+	static const char *const marks[] = { "+", "~", "!", "-" };
+
+	return marks[p->action];
+}
+
+static void
+object_line(struct plan *p, const struct object_change *c)
+{
+	buf_printf(&p->text, "      %-9s %s", action_name(c->action), c->id);
+	for (size_t i = 0; i < c->nfields && i < 4; i++)
+		buf_printf(&p->text, "%s %s", i ? "," : ":", c->fields[i]);
+	if (c->nfields > 4)
+		buf_printf(&p->text, " and %zu more", c->nfields - 4);
+	if (c->restarts)
+		buf_str(&p->text, "  RESTARTS the pods");
+	if (c->pauses)
+		buf_str(&p->text, "  PAUSES it");
+	if (c->resumes)
+		buf_str(&p->text, "  resumes it");
+	if (c->data)
+		buf_str(&p->text, "  DATA AT STAKE");
+	if (c->kept)
+		buf_str(&p->text, "  (stays in the cluster)");
+	buf_char(&p->text, '\n');
+}
+
+static void
+one_unit(struct plan *p, struct arena *mem, const char *unit, const struct bundle *was, const struct bundle *is)
+{
+	struct unit_plan u;
+
+	if (!plan_unit(mem, unit, was, is, &u)) {
+		p->same++;
+		return;
+	}
+	p->count[u.action]++;
+	p->restarts += u.restarts;
+	if (p->form != OUTPUT_TABLE) {
+		value_push(p->a->mem, p->list, value_copy(p->a->mem, plan_value(mem, &u)));
+		return;
+	}
+	buf_printf(&p->text, "  %s %-28s %s%s%s\n", mark_of(&u), unit, action_name(u.action), u.restarts ? ", restarts" : "",
+	           u.data ? ", data at stake" : "");
+	for (size_t i = 0; i < u.n; i++)
+		object_line(p, &u.objects[i]);
+}
+
+static void
+note_later(struct plan *p, const struct env_result *r)
+{
+	if (!r->bundle || !r->bundle->nlater || p->form != OUTPUT_TABLE)
+		return;
+	buf_printf(&p->text, "      not rendered by this version:");
+	for (size_t i = 0; i < r->bundle->nlater; i++)
+		buf_printf(&p->text, "%s %s", i ? "," : "", r->bundle->later[i]);
+	buf_char(&p->text, '\n');
+}
+
+static void
+invalid_env(struct plan *p, const char *owner, const struct env_result *r)
+{
+	struct buf line AUTO_BUF = BUF_INIT(0);
+
+	p->invalid++;
+	for (size_t i = 0; i < r->findings.n; i++) {
+		if (r->findings.items[i].severity != SEVERITY_ERROR)
+			continue;
+		buf_reset(&line);
+		finding_line(&r->findings.items[i], &line);
+		if (p->form == OUTPUT_TABLE) {
+			buf_printf(&p->text, "  x envs/%s/%-*s not applied\n      %s\n", owner, (int)(23 - strlen(owner) % 23),
+			           r->name, buf_cstr(&line));
+		} else {
+			struct value *v = value_map(p->a->mem);
+
+			value_set(p->a->mem, v, "unit", value_fmt(p->a->mem, "envs/%s/%s", owner, r->name));
+			value_set(p->a->mem, v, "action", value_str(p->a->mem, "invalid"));
+			value_set(p->a->mem, v, "finding", value_str(p->a->mem, buf_cstr(&line)));
+			value_push(p->a->mem, p->list, v);
+		}
+		return; /* `berth validate` shows them all */
+	}
+}
+
+static const struct env_result *
+result_of(const struct owner_result *o, const char *name)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (strcmp(o->envs[i].name, name) == 0)
+			return &o->envs[i];
+	return NULL;
+}
+
+static int
+one_owner(struct plan *p, const char *owner, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
+	struct owner_result was = { 0 }, is = { 0 };
+	int rc;
+
+	if ((p->base && (rc = world_owner(p->base, mem, owner, true, &was, e)) < 0) ||
+	    (rc = world_owner(p->head, mem, owner, true, &is, e)) < 0)
+		return rc;
+	one_unit(p, mem, arena_printf(mem, "users/%s", owner), was.bundle, is.bundle);
+	for (size_t i = 0; i < is.n; i++) {
+		const struct env_result *before = result_of(&was, is.envs[i].name);
+
+		if (!is.envs[i].ok) {
+			invalid_env(p, owner, &is.envs[i]);
+			continue;
+		}
+		one_unit(p, mem, arena_printf(mem, "envs/%s/%s", owner, is.envs[i].name), before ? before->bundle : NULL,
+		         is.envs[i].bundle);
+		if (!before || !before->bundle || memcmp(&before->bundle->digest, &is.envs[i].bundle->digest,
+		                                         sizeof(struct digest)) != 0)
+			note_later(p, &is.envs[i]);
+	}
+	for (size_t i = 0; i < was.n; i++)
+		if (!result_of(&is, was.envs[i].name) && was.envs[i].bundle)
+			one_unit(p, mem, arena_printf(mem, "envs/%s/%s", owner, was.envs[i].name), was.envs[i].bundle, NULL);
+	return 0;
+}
+
+static int
+shared_units(struct plan *p, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
+	struct map teams AUTO_MAP = MAP_INIT;
+	const struct bundle *was = NULL, *is = NULL;
+	const char *team;
+	int rc;
+
+	if ((p->base && (rc = world_org(p->base, mem, &was, e)) < 0) || (rc = world_org(p->head, mem, &is, e)) < 0)
+		return rc;
+	one_unit(p, mem, "org", was, is);
+	for (size_t i = 0; map_next(&world_site(p->head)->docs[KIND_TEAM], &i, &team, NULL);)
+		(void)map_put(&teams, team, NULL);
+	for (size_t i = 0; p->base && map_next(&world_site(p->base)->docs[KIND_TEAM], &i, &team, NULL);)
+		(void)map_put(&teams, team, NULL);
+	for (size_t i = 0; map_next(&teams, &i, &team, NULL);) {
+		was = NULL;
+		if ((p->base && (rc = world_team(p->base, mem, team, &was, e)) < 0) ||
+		    (rc = world_team(p->head, mem, team, &is, e)) < 0)
+			return rc;
+		one_unit(p, mem, arena_printf(mem, "teams/%s", team), was, is);
+	}
+	return 0;
+}
+
+static int
+all_units(struct plan *p, struct err *e)
+{
+	struct map owners AUTO_MAP = MAP_INIT;
+	const char **list, *owner;
+	size_t n;
+	int rc;
+
+	if (!world_usable(p->head)) {
+		(void)err_set(e, ERR_INVALID, "berth.yaml is missing or has errors, or templates/ do");
+		return err_hint(e, "`berth validate` shows them; until they are mended nothing of this commit is applied");
+	}
+	if (p->base && !world_usable(p->base)) {
+		world_free(p->base);
+		p->base = NULL; /* a base that berth would not apply is nothing to compare with */
+	}
+	world_owners(p->head, p->a->mem, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		(void)map_put(&owners, list[i], NULL);
+	n = 0;
+	if (p->base)
+		world_owners(p->base, p->a->mem, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		(void)map_put(&owners, list[i], NULL);
+	if ((rc = shared_units(p, e)) < 0)
+		return rc;
+	for (size_t i = 0; map_next(&owners, &i, &owner, NULL);)
+		if ((rc = one_owner(p, owner, e)) < 0)
+			return rc;
+	return 0;
+}
+
+/* The base: --base, else the merge base with origin/main, else HEAD; none of them in a repository without commits. */
+static int
+base_files(const struct args *a, struct files *out, const char **label, struct err *e)
+{
+	const char *dir = args_str(a, "C", "."), *base = args_str(a, "base", NULL), *head = args_str(a, "commit", "HEAD");
+	struct git_repo *g;
+	char hex[OID_HEX];
+	struct oid id;
+	int rc;
+
+	if (!base) {
+		if (git_open(dir, &g, e) < 0)
+			return 0;
+		rc = git_fork_point(g, head, "refs/remotes/origin/main", &id, e);
+		git_close(g);
+		oid_hex(&id, hex);
+		base = rc == 0 ? arena_strdup(a->mem, hex) : "HEAD";
+		if (rc < 0 && (rc = tree_from_rev(dir, base, a->mem, out, &id, e)) == ERR_NOTFOUND)
+			return 0;
+	}
+	if ((rc = tree_from_rev(dir, base, a->mem, out, &id, e)) < 0)
+		return rc;
+	oid_hex(&id, hex);
+	*label = arena_printf(a->mem, "%.7s", hex);
+	return 1;
+}
+
+static void
+print_plan(struct plan *p, const char *base, const char *head)
+{
+	struct buf out AUTO_BUF = BUF_INIT((size_t)1 << 30);
+
+	if (p->form == OUTPUT_JSON) {
+		json_write(p->list, 2, &out);
+		(void)printf("%s\n", buf_cstr(&out));
+	} else if (p->form == OUTPUT_YAML) {
+		yaml_write(p->list, &out);
+		(void)fputs(buf_cstr(&out), stdout);
+	} else {
+		(void)printf("Plan %s -> %s (desired to desired; no cluster was read)\n%s", base, head, buf_cstr(&p->text));
+		(void)printf("%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[0],
+		             p->count[1], p->restarts, p->count[3], p->same);
+		if (p->invalid)
+			(void)printf(", %zu NOT VALID and left as they are", p->invalid);
+		(void)printf(".\n");
+	}
+}
+
+static int
+run(const struct args *a, struct err *e)
+{
+	struct plan p = { .a = a, .text = BUF_INIT((size_t)1 << 30), .list = value_list(a->mem) };
+	struct files head, base;
+	const char *head_label, *base_label = "nothing";
+	int rc, has_base;
+
+	if ((rc = args_output(a, &p.form, e)) < 0 || (rc = tree_of_args(a, &head, &head_label, e)) < 0 ||
+	    (has_base = rc = base_files(a, &base, &base_label, e)) < 0 || (rc = world_new(&p.head, e)) < 0)
+		return rc;
+	rc = world_adopt(p.head, &head, NULL, 0, true, e);
+	if (rc == 0 && has_base && (rc = world_new(&p.base, e)) == 0)
+		rc = world_adopt(p.base, &base, NULL, 0, true, e);
+	if (rc == 0)
+		rc = all_units(&p, e);
+	world_free(p.head);
+	world_free(p.base);
+	if (rc == 0)
+		print_plan(&p, base_label, head_label);
+	buf_free(&p.text);
+	if (rc < 0)
+		return rc;
+	if (p.invalid)
+		return EXIT_FINDINGS;
+	return args_flag(a, "exit-code") && p.count[0] + p.count[1] + p.count[3] ? EXIT_FINDINGS : EXIT_FINE;
+}
+
+static const struct opt opts[] = {
+	{ "C", "DIR", "the environments repository (default: here)" },
+	{ "commit", "REV", "plan a commit instead of the working tree" },
+	{ "base", "REV", "compare with (default: where origin/main and HEAD part, else HEAD)" },
+	{ "exit-code", NULL, "exit 1 when something would change" },
+	{ "o", "table|json|yaml", "how to print the plan" },
+	{ NULL, NULL, NULL },
+};
+
+const struct verb cmd_plan = {
+	.name = "plan", .args = "", .summary = "show what would be created, changed, restarted, recreated and deleted",
+	.examples = "berth plan                          the working tree against origin/main\n"
+	            "berth plan --base HEAD~1 --commit HEAD\n"
+	            "berth plan --exit-code && echo nothing to do\n",
+	.details = "Reads no network and no cluster. Exit 1 when a spec is not valid (it would be left as it is).",
+	.opts = opts, .run = run,
+};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* berth render: manifests on standard output or into a folder. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/kustomization.h"
+#include "cli/tree.h"
+#include "lib/base/fs.h"
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+#include "lib/doc/yaml.h"
+#include "world.h"
+
+struct out {
+	const struct args *a;
+	const char *dir; /* or NULL: standard output */
+	enum output form;
+	struct value *list; /* json: all objects */
+	size_t objects, failed;
+};
+
+static int
+write_folder(struct out *o, const struct bundle *b, struct err *e)
+{
+	const char *folder = arena_printf(o->a->mem, "%s/%s", o->dir, b->unit);
+	struct buf text AUTO_BUF = BUF_INIT(0);
+	int rc;
+
+	if ((rc = fs_mkdirs(folder, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < b->n; i++) {
+		buf_reset(&text);
+		object_write(&b->objects[i], &text);
+		rc = fs_write_atomic(arena_printf(o->a->mem, "%s/%s", folder, b->objects[i].file), text.data, text.len, 0644, e);
+		if (rc < 0)
+			return rc;
+	}
+	buf_reset(&text);
+	bundle_kustomization(b, &text);
+	return fs_write_atomic(arena_printf(o->a->mem, "%s/kustomization.yaml", folder), text.data, text.len, 0644, e);
+}
+
+static int
+emit(struct out *o, const struct bundle *b, struct err *e)
+{
+	struct buf text AUTO_BUF = BUF_INIT(0);
+
+	if (!b)
+		return 0;
+	o->objects += b->n;
+	if (o->dir)
+		return write_folder(o, b, e);
+	for (size_t i = 0; i < b->n; i++) {
+		if (o->form == OUTPUT_JSON) {
+			value_push(o->a->mem, o->list, value_copy(o->a->mem, b->objects[i].value));
+			continue;
+		}
+		buf_reset(&text);
+		object_write(&b->objects[i], &text);
+		(void)printf("---\n# %s/%s\n%s", b->unit, b->objects[i].file, buf_cstr(&text));
+	}
+	return 0;
+}
+
+static void
+say_findings(const struct env_result *r)
+{
+	struct buf line AUTO_BUF = BUF_INIT(0);
+
+	for (size_t i = 0; i < r->findings.n; i++) {
+		if (r->findings.items[i].severity != SEVERITY_ERROR)
+			continue;
+		buf_reset(&line);
+		finding_line(&r->findings.items[i], &line);
+		(void)fprintf(stderr, "%s\n", buf_cstr(&line));
+	}
+}
+
+static void
+say_later(const struct env_result *r)
+{
+	if (!r->bundle || !r->bundle->nlater)
+		return;
+	(void)fprintf(stderr, "%s: not rendered by this version:", r->path);
+	for (size_t i = 0; i < r->bundle->nlater; i++)
+		(void)fprintf(stderr, "%s %s", i ? "," : "", r->bundle->later[i]);
+	(void)fputc('\n', stderr);
+}
+
+static bool
+named(const struct args *a, const char *owner, const char *name, bool *owner_named)
+{
+	size_t n = strlen(owner);
+	bool hit = false;
+
+	*owner_named = !a->npos;
+	for (size_t i = 0; i < a->npos; i++) {
+		bool same = strncmp(a->pos[i], owner, n) == 0 && a->pos[i][n] == '/';
+
+		*owner_named |= same;
+		hit |= same && name && strcmp(a->pos[i] + n + 1, name) == 0;
+	}
+	return hit || !a->npos;
+}
+
+static int
+render_owner(struct out *o, struct world *w, const char *owner, size_t *hits, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+	struct owner_result r;
+	bool mine;
+	int rc;
+
+	(void)named(o->a, owner, NULL, &mine);
+	if (!mine)
+		return 0;
+	if ((rc = world_owner(w, mem, owner, true, &r, e)) < 0 || (!o->a->npos && (rc = emit(o, r.bundle, e)) < 0))
+		return rc;
+	for (size_t i = 0; i < r.n; i++) {
+		if (!named(o->a, owner, r.envs[i].name, &mine))
+			continue;
+		(*hits)++;
+		if (!r.envs[i].ok) {
+			o->failed++;
+			say_findings(&r.envs[i]);
+			continue;
+		}
+		say_later(&r.envs[i]);
+		if ((rc = emit(o, r.envs[i].bundle, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+render_shared(struct out *o, struct world *w, struct err *e)
+{
+	const struct bundle *b;
+	const char *team;
+	int rc;
+
+	if ((rc = world_org(w, o->a->mem, &b, e)) < 0 || (rc = emit(o, b, e)) < 0)
+		return rc;
+	for (size_t i = 0; map_next(&world_site(w)->docs[KIND_TEAM], &i, &team, NULL);)
+		if ((rc = world_team(w, o->a->mem, team, &b, e)) < 0 || (rc = emit(o, b, e)) < 0)
+			return rc;
+	return 0;
+}
+
+static int
+render_all(struct out *o, struct world *w, struct err *e)
+{
+	const char **owners;
+	size_t n, hits = 0;
+	int rc;
+
+	if (!world_usable(w)) {
+		(void)err_set(e, ERR_INVALID, "berth.yaml is missing or has errors, or templates/ do");
+		return err_hint(e, "`berth validate` shows them");
+	}
+	if (!o->a->npos && (rc = render_shared(o, w, e)) < 0)
+		return rc;
+	world_owners(w, o->a->mem, &owners, &n);
+	for (size_t i = 0; i < n; i++)
+		if ((rc = render_owner(o, w, owners[i], &hits, e)) < 0)
+			return rc;
+	if (o->a->npos && hits < o->a->npos) {
+		(void)err_set(e, ERR_USAGE, "%s is not here", o->a->npos == 1 ? o->a->pos[0] : "one of the environments named");
+		return err_hint(e, "environments are OWNER/NAME for files envs/OWNER/NAME.yaml");
+	}
+	return 0;
+}
+
+static int
+run(const struct args *a, struct err *e)
+{
+	struct out o = { .a = a, .dir = args_str(a, "out", NULL) };
+	struct files files;
+	struct world *w;
+	const char *label;
+	int rc;
+
+	if ((rc = args_output(a, &o.form, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < a->npos; i++)
+		if ((rc = env_of_arg(a->mem, a->pos[i], &a->pos[i], e)) < 0)
+			return rc;
+	o.list = value_list(a->mem);
+	if ((rc = tree_of_args(a, &files, &label, e)) < 0 || (rc = world_new(&w, e)) < 0)
+		return rc;
+	if ((rc = world_adopt(w, &files, NULL, 0, true, e)) == 0)
+		rc = render_all(&o, w, e);
+	world_free(w);
+	if (rc < 0)
+		return rc;
+	if (o.form == OUTPUT_JSON && !o.dir) {
+		struct buf text AUTO_BUF = BUF_INIT((size_t)1 << 30);
+
+		json_write(o.list, 2, &text);
+		(void)printf("%s\n", buf_cstr(&text));
+	}
+	if (o.dir)
+		(void)fprintf(stderr, "%zu objects written below %s\n", o.objects, o.dir);
+	return o.failed ? EXIT_FINDINGS : EXIT_FINE;
+}
+
+static const struct opt opts[] = {
+	{ "C", "DIR", "the environments repository (default: here)" },
+	{ "commit", "REV", "render a commit instead of the working tree" },
+	{ "out", "DIR", "write files below DIR, laid out like the rendered branch" },
+	{ "o", "yaml|json", "how to print to standard output" },
+	{ NULL, NULL, NULL },
+};
+
+const struct verb cmd_render = {
+	.name = "render", .args = "[OWNER/NAME…]", .summary = "print the manifests that specs become",
+	.examples = "berth render alice/train              one environment\n"
+	            "berth render -C envs --out manifests  everything, as files\n"
+	            "berth render bo/genome -o json | jq .\n",
+	.details = "Reads no network and no cluster. Without names everything is rendered, users, teams and organization too.",
+	.opts = opts, .max = 10000, .run = run,
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* berth run and berth apply: the daemon, once or for ever. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/tree.h"
+#include "daemon/daemon.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+
+static int
+set_up_log(const struct args *a, struct err *e)
+{
+	const char *level = args_str(a, "log-level", "info"), *format = args_str(a, "log-format", "text");
+	enum log_level l;
+
+	if (log_level_parse(level, &l) < 0)
+		return err_set(e, ERR_USAGE, "--log-level %s: write error, warn, info or debug", level);
+	if (!str_eq(format, "text") && !str_eq(format, "json"))
+		return err_set(e, ERR_USAGE, "--log-format %s: write text or json", format);
+	log_setup(l, str_eq(format, "json") ? LOG_JSON : LOG_TEXT);
+	return 0;
+}
+
+static int
+read_config(const struct args *a, struct daemon_config *c, struct err *e)
+{
+	const char *accept = args_str(a, "accept-rewind", NULL);
+	int rc;
+
+	if ((rc = set_up_log(a, e)) < 0 || (rc = args_duration(a, "interval", "15s", &c->interval_ms, e)) < 0)
+		return rc;
+	c->repo = args_str(a, "repo", NULL);
+	c->branch = args_str(a, "branch", "main");
+	c->state_dir = args_str(a, "state", NULL);
+	c->target = args_str(a, "target", "git");
+	c->auth.token_file = args_str(a, "token-file", NULL);
+	c->auth.username = args_str(a, "username", NULL);
+	c->auth.ssh_key_file = args_str(a, "ssh-key", NULL);
+	if (!c->repo) {
+		(void)err_set(e, ERR_USAGE, "--repo is missing");
+		return err_hint(e, "give the environments repository: --repo PATH or URL");
+	}
+	if (!c->state_dir) {
+		(void)err_set(e, ERR_USAGE, "--state is missing");
+		return err_hint(e, "give a folder that berth may write and that survives restarts: --state DIR");
+	}
+	if (accept && oid_parse(accept, &c->accept_rewind) < 0)
+		return err_set(e, ERR_USAGE, "--accept-rewind %s: write the whole commit id, 40 digits", accept);
+	c->has_accept_rewind = accept != NULL;
+	return 0;
+}
+
+static int
+exit_code(const struct daemon_result *r, bool once)
+{
+	if (r->signal)
+		return r->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_FINE;
+	if (!once)
+		return EXIT_FINE;
+	if (r->refused)
+		return EXIT_REFUSED;
+	return r->invalid || r->held || r->pending ? EXIT_FINDINGS : EXIT_FINE;
+}
+
+static int
+run_daemon(const struct args *a, struct daemon_config *c, struct err *e)
+{
+	struct daemon_result r;
+	int rc;
+
+	if ((rc = read_config(a, c, e)) < 0 || (rc = daemon_run(c, &r, e)) < 0)
+		return rc;
+	return exit_code(&r, c->once);
+}
+
+static int
+run(const struct args *a, struct err *e)
+{
+	struct daemon_config c = { .once = args_flag(a, "once"), .listen = args_str(a, "listen", NULL) };
+
+	return run_daemon(a, &c, e);
+}
+
+static int
+apply(const struct args *a, struct err *e)
+{
+	struct daemon_config c = { .once = true, .nonly = a->npos };
+	int rc;
+
+	for (size_t i = 0; i < a->npos; i++)
+		if ((rc = env_of_arg(a->mem, a->pos[i], &a->pos[i], e)) < 0)
+			return rc;
+	c.only = a->pos;
+	return run_daemon(a, &c, e);
+}
+
+#define COMMON_OPTS                                                                                                    \
+	{ "repo", "PATH|URL", "the environments repository: bare, a clone, or a URL" },                                \
+	{ "branch", "NAME", "the reviewed branch (default: main)" },                                                   \
+	{ "target", "git", "where manifests go (default: git, the branch berth/rendered)" },                           \
+	{ "state", "DIR", "folder for what must survive a restart; one berth each" },                                  \
+	{ "token-file", "FILE", "HTTP: a file whose first line is the token or password" },                            \
+	{ "username", "NAME", "user that goes with the token (HTTP) or the key (SSH)" },                               \
+	{ "ssh-key", "FILE", "SSH: the private key (default: the agent)" },                                            \
+	{ "accept-rewind", "COMMIT", "take over this commit although history was rewritten" },                         \
+	{ "interval", "TIME", "between two looks at a remote (default: 15s)" },                                        \
+	{ "log-level", "LEVEL", "error, warn, info (default) or debug" },                                              \
+	{ "log-format", "text|json", "log lines as key=value text (default) or JSON" }
+
+static const struct opt run_opts[] = {
+	COMMON_OPTS,
+	{ "once", NULL, "one pass, then exit: 1 when an environment is held or waiting" },
+	{ "listen", "ADDR:PORT", "serve /healthz and /readyz" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct opt apply_opts[] = {
+	COMMON_OPTS,
+	{ NULL, NULL, NULL },
+};
+
+const struct verb cmd_run = {
+	.name = "run", .args = "", .summary = "the daemon: watch the repository, apply what changes, write the status",
+	.examples = "berth run --repo environments.git --target git --state state\n"
+	            "berth run --repo https://git.example/envs.git --token-file token --state /var/lib/berth --listen :8080\n"
+	            "berth run --repo environments.git --state state --once\n",
+	.details = "A local repository is looked at ten times a second, a remote one every --interval. SIGTERM and Ctrl-C stop it\n"
+	           "after the step at hand. Everything it knows is in the repository: kill it at any time and start it again.",
+	.opts = run_opts, .run = run,
+};
+
+const struct verb cmd_apply = {
+	.name = "apply", .args = "OWNER/NAME…", .summary = "one pass over the environments named",
+	.examples = "berth apply alice/train --repo environments.git --state state\n",
+	.details = "The same as `berth run --once`, for these environments alone (and their owners' own objects).",
+	.opts = apply_opts, .min = 1, .max = 1000, .run = apply,
+};

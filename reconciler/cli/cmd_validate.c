@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* berth validate: every finding of every file, offline. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/tree.h"
+#include "lib/base/clock.h"
+#include "lib/base/fs.h"
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+#include "lib/doc/yaml.h"
+#include "world.h"
+
+static void
+add_findings(struct report *all, const struct report *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct finding *f = &r->items[i];
+		struct finding *g = report_add(all, f->code, f->severity, f->at, "%s", f->message);
+
+		g->width = f->width;
+		if (f->help)
+			finding_help(all, g, "%s", f->help);
+		if (f->note)
+			finding_note(all, g, "%s", f->note);
+	}
+}
+
+/* Shared documents first, then each owner in an arena of its own (findings are copied out). */
+static int
+check_tree(const struct args *a, const struct files *files, struct report *all, struct err *e)
+{
+	struct world *w;
+	const char **owners;
+	size_t n;
+	int rc;
+
+	if ((rc = world_new(&w, e)) < 0)
+		return rc;
+	if ((rc = world_adopt(w, files, NULL, 0, true, e)) < 0)
+		goto out;
+	world_findings(w, all);
+	world_owners(w, a->mem, &owners, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+		struct owner_result o;
+
+		if ((rc = world_owner(w, mem, owners[i], true, &o, e)) < 0)
+			goto out;
+		for (size_t j = 0; j < o.n; j++)
+			add_findings(all, &o.envs[j].findings);
+		for (size_t j = 0; j < all->n; j++) /* places point into this owner's arena */
+			if (all->items[j].at.file)
+				all->items[j].at.file = arena_strdup(all->mem, all->items[j].at.file);
+	}
+out:
+	world_free(w);
+	return rc;
+}
+
+/* Files named alone are checked without what they refer to: kind and schema. */
+static int
+check_files(const struct args *a, struct report *all, struct err *e)
+{
+	struct schemas *s;
+	int rc;
+
+	if ((rc = schemas_load(&s, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < a->npos; i++) {
+		struct value *v;
+		char *bytes;
+		size_t len;
+
+		if ((rc = fs_read(a->pos[i], FILE_DOC_MAX * 64, a->mem, &bytes, &len, e)) < 0)
+			break;
+		if (yaml_read(a->mem, a->pos[i], bytes, len, NULL, all, &v) == 0)
+			validate_alone(s, a->mem, a->pos[i], v, all);
+	}
+	schemas_free(s);
+	return rc;
+}
+
+static int
+read_named(void *ctx, const struct file_entry *f, size_t max, struct arena *mem, const char **bytes, size_t *len, struct err *e)
+{
+	char *text;
+	int rc = fs_read(f->path, max, mem, &text, len, e);
+
+	(void)ctx;
+	if (rc == 0)
+		*bytes = text;
+	return rc;
+}
+
+static void
+print_report(const struct args *a, const struct report *r, const struct files *files, enum output o, int64_t ms)
+{
+	struct buf out AUTO_BUF = BUF_INIT(0);
+
+	if (o == OUTPUT_TABLE) {
+		report_text(r, files, use_colour(1), &out);
+		buf_printf(&out, "%zu error%s, %zu warning%s in %zu file%s (%lld ms)\n", r->errors, r->errors == 1 ? "" : "s",
+		           r->warnings, r->warnings == 1 ? "" : "s", files->n, files->n == 1 ? "" : "s", (long long)ms);
+	} else if (o == OUTPUT_JSON) {
+		json_write(report_value(a->mem, r), 2, &out);
+		buf_char(&out, '\n');
+	} else {
+		yaml_write(report_value(a->mem, r), &out);
+	}
+	(void)fputs(buf_cstr(&out), stdout);
+	if (o == OUTPUT_TABLE && r->errors)
+		(void)fprintf(stderr, "`berth explain %s` tells more\n", finding_id(r->items[0].code));
+}
+
+static int
+run(const struct args *a, struct err *e)
+{
+	int64_t start = clock_mono_ms();
+	struct files files = { 0 };
+	struct report r;
+	const char *label;
+	enum output o;
+	int rc;
+
+	report_init(&r, a->mem);
+	if ((rc = args_output(a, &o, e)) < 0)
+		return rc;
+	if (a->npos) {
+		struct file_entry *named = arena_array(a->mem, a->npos, sizeof(*named));
+
+		for (size_t i = 0; i < a->npos; i++)
+			named[i] = (struct file_entry){ .path = a->pos[i], .mode = FILE_REGULAR };
+		files = (struct files){ .entries = named, .n = a->npos, .read = read_named };
+		if ((rc = check_files(a, &r, e)) < 0)
+			return rc;
+	} else if ((rc = tree_of_args(a, &files, &label, e)) < 0 || (rc = check_tree(a, &files, &r, e)) < 0) {
+		return rc;
+	}
+	report_sort(&r);
+	print_report(a, &r, &files, o, clock_mono_ms() - start);
+	return r.errors ? EXIT_FINDINGS : EXIT_FINE;
+}
+
+static const struct opt opts[] = {
+	{ "C", "DIR", "the environments repository (default: here)" },
+	{ "commit", "REV", "check a commit instead of the working tree" },
+	{ "o", "table|json|yaml", "how to print the findings" },
+	{ NULL, NULL, NULL },
+};
+
+const struct verb cmd_validate = {
+	.name = "validate", .args = "[FILE…]", .summary = "check every file: syntax, schema, references, rules",
+	.examples = "berth validate                      the repository here\n"
+	            "berth validate -C envs              another folder\n"
+	            "berth validate --commit HEAD -o json\n"
+	            "berth validate envs/bo/train.yaml   one file alone: its syntax, kind and fields\n",
+	.details = "Reads no network. Exit 1 when there are errors; warnings do not count.",
+	.opts = opts, .max = 10000, .run = run,
+};

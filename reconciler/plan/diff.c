@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Comparing bundles. */
+#include "plan/diff.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "parse/quantity.h"
+
+#define FIELDS_MAX 20
+
+/* Fields that the API server refuses to change on a live object; a row without a path: anything in spec. */
+static const struct immutable {
+	const char *kind, *path;
+} immutables[] = {
+	{ "StatefulSet", "spec.serviceName" },
+	{ "StatefulSet", "spec.selector" },
+	{ "StatefulSet", "spec.podManagementPolicy" },
+	{ "StatefulSet", "spec.volumeClaimTemplates" },
+	{ "PersistentVolumeClaim", "spec.accessModes" },
+	{ "PersistentVolumeClaim", "spec.storageClassName" },
+	{ "PersistentVolumeClaim", "spec.volumeMode" },
+	{ "PersistentVolumeClaim", "spec.volumeName" },
+	{ "PersistentVolumeClaim", "spec.dataSource" },
+	{ "PersistentVolumeClaim", "spec.selector" },
+	{ "Service", "spec.clusterIP" },
+	{ "RoleBinding", "roleRef" },
+	{ "ClusterRoleBinding", "roleRef" },
+	{ "PriorityClass", "value" },
+	{ "Job", "spec.template" },
+	{ "Job", "spec.selector" },
+	{ "Secret", "type" },
+};
+
+const char *
+action_name(enum action a)
+{
+	static const char *const names[] = { "create", "change", "recreate", "delete" };
+
+	return names[a];
+}
+
+struct fields {
+	struct arena *mem;
+	const char **items;
+	size_t n;
+};
+
+static void
+field_add(struct fields *f, const char *path)
+{
+	if (f->n < FIELDS_MAX)
+		f->items[f->n++] = path;
+}
+
+static void
+differ(struct fields *f, const char *path, const struct value *x, const struct value *y)
+{
+	if (f->n >= FIELDS_MAX || (x && y && value_equal(x, y)))
+		return;
+	if (x && y && x->type == VALUE_MAP && y->type == VALUE_MAP) {
+		for (size_t i = 0; i < x->map.n; i++)
+			differ(f, arena_printf(f->mem, "%s%s%s", path, *path ? "." : "", x->map.items[i].key),
+			       x->map.items[i].value, value_get(y, x->map.items[i].key));
+		for (size_t i = 0; i < y->map.n; i++)
+			if (!value_get(x, y->map.items[i].key))
+				field_add(f, arena_printf(f->mem, "%s%s%s", path, *path ? "." : "", y->map.items[i].key));
+		return;
+	}
+	if (x && y && x->type == VALUE_LIST && y->type == VALUE_LIST && value_len(x) == value_len(y)) {
+		for (size_t i = 0; i < value_len(x); i++)
+			differ(f, arena_printf(f->mem, "%s[%zu]", path, i), value_item(x, i), value_item(y, i));
+		return;
+	}
+	field_add(f, path);
+}
+
+static bool
+same_at(const struct value *x, const struct value *y, const char *path)
+{
+	const struct value *a = value_at(x, path), *b = value_at(y, path);
+
+	return a && b ? value_equal(a, b) : a == b;
+}
+
+static bool
+shrinks(const struct value *x, const struct value *y)
+{
+	int64_t was, is;
+
+	return quantity_units(value_at(x, "spec.resources.requests.storage"), &was) == 0 &&
+	       quantity_units(value_at(y, "spec.resources.requests.storage"), &is) == 0 && is < was;
+}
+
+static bool
+must_recreate(const char *kind, const struct value *x, const struct value *y)
+{
+	for (size_t i = 0; i < sizeof(immutables) / sizeof(immutables[0]); i++)
+		if (strcmp(immutables[i].kind, kind) == 0 && !same_at(x, y, immutables[i].path))
+			return true;
+	return strcmp(kind, "PersistentVolumeClaim") == 0 && shrinks(x, y);
+}
+
+static void
+changed(struct arena *mem, const struct object *was, const struct object *is, struct object_change *c)
+{
+	struct fields f = { .mem = mem, .items = arena_array(mem, FIELDS_MAX, sizeof(*f.items)) };
+	bool claim = strcmp(is->kind, "PersistentVolumeClaim") == 0;
+	int64_t before = value_as_int(value_at(was->value, "spec.replicas"), 1);
+	int64_t after = value_as_int(value_at(is->value, "spec.replicas"), 1);
+
+	differ(&f, "", was->value, is->value);
+	c->fields = f.items;
+	c->nfields = f.n;
+	c->action = must_recreate(is->kind, was->value, is->value) ? ACTION_RECREATE : ACTION_CHANGE;
+	c->data = claim && c->action == ACTION_RECREATE;
+	if (strcmp(is->kind, "StatefulSet") != 0)
+		return;
+	c->pauses = before > 0 && after == 0;
+	c->resumes = before == 0 && after > 0;
+	c->restarts = before > 0 && after > 0 &&
+	              (c->action == ACTION_RECREATE || !same_at(was->value, is->value, "spec.template"));
+}
+
+/* Claims and namespaces carry it unless the owner chose `onDelete: purge`. */
+static bool
+keeps(const struct object *o)
+{
+	const struct value *notes = value_at(o->value, "metadata.annotations");
+
+	return str_eq(value_as_str(value_get(notes, "kustomize.toolkit.fluxcd.io/prune"), NULL), "disabled");
+}
+
+static const struct object *
+find(const struct bundle *b, const char *file)
+{
+	for (size_t i = 0; b && i < b->n; i++)
+		if (strcmp(b->objects[i].file, file) == 0)
+			return &b->objects[i];
+	return NULL;
+}
+
+static struct object_change *
+add(struct arena *mem, struct unit_plan *p, const struct object *o, enum action a)
+{
+	struct object_change *c = &p->objects[p->n++];
+
+	*c = (struct object_change){ .id = arena_printf(mem, "%s/%s", o->kind, o->name), .action = a };
+	return c;
+}
+
+bool
+plan_unit(struct arena *mem, const char *unit, const struct bundle *old_b, const struct bundle *new_b, struct unit_plan *out)
+{
+	size_t most = (old_b ? old_b->n : 0) + (new_b ? new_b->n : 0);
+	struct unit_plan p = { .unit = unit, .objects = arena_array(mem, most + 1, sizeof(*p.objects)) };
+
+	for (size_t i = 0; new_b && i < new_b->n; i++) {
+		const struct object *is = &new_b->objects[i], *was = find(old_b, is->file);
+
+		if (!was)
+			(void)add(mem, &p, is, ACTION_CREATE);
+		else if (!value_equal(was->value, is->value))
+			changed(mem, was, is, add(mem, &p, is, ACTION_CHANGE));
+	}
+	for (size_t i = 0; old_b && i < old_b->n; i++) {
+		const struct object *was = &old_b->objects[i];
+		struct object_change *c;
+
+		if (find(new_b, was->file))
+			continue;
+		c = add(mem, &p, was, ACTION_DELETE);
+		c->kept = keeps(was);
+		c->data = strcmp(was->kind, "PersistentVolumeClaim") == 0 && !c->kept;
+	}
+	for (size_t i = 0; i < p.n; i++) {
+		p.restarts |= p.objects[i].restarts;
+		p.recreates |= p.objects[i].action == ACTION_RECREATE;
+		p.data |= p.objects[i].data;
+	}
+	p.action = !old_b ? ACTION_CREATE : !new_b ? ACTION_DELETE : ACTION_CHANGE;
+	*out = p;
+	return p.n > 0;
+}
+
+static void
+set_flag(struct arena *mem, struct value *v, const char *key, bool on)
+{
+	if (on)
+		value_set(mem, v, key, value_bool(mem, true));
+}
+
+struct value *
+plan_value(struct arena *mem, const struct unit_plan *p)
+{
+	struct value *v = value_map(mem), *list = value_list(mem);
+
+	value_set(mem, v, "unit", value_str(mem, p->unit));
+	value_set(mem, v, "action", value_str(mem, action_name(p->action)));
+	set_flag(mem, v, "restarts", p->restarts);
+	set_flag(mem, v, "recreates", p->recreates);
+	set_flag(mem, v, "dataAtStake", p->data);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct object_change *c = &p->objects[i];
+		struct value *o = value_map(mem), *fields = value_list(mem);
+
+		value_set(mem, o, "object", value_str(mem, c->id));
+		value_set(mem, o, "action", value_str(mem, action_name(c->action)));
+		for (size_t j = 0; j < c->nfields; j++)
+			value_push(mem, fields, value_str(mem, c->fields[j]));
+		if (c->nfields)
+			value_set(mem, o, "fields", fields);
+		set_flag(mem, o, "restarts", c->restarts);
+		set_flag(mem, o, "pauses", c->pauses);
+		set_flag(mem, o, "resumes", c->resumes);
+		set_flag(mem, o, "dataAtStake", c->data);
+		set_flag(mem, o, "keptInCluster", c->kept);
+		value_push(mem, list, o);
+	}
+	value_set(mem, v, "objects", list);
+	return v;
+}
