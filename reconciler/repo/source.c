@@ -187,7 +187,7 @@ source_publish(struct source *s, enum source_branch b, const struct oid *old, co
 
 	if (s->local)
 		return git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
-	rc = git_push(s->git, s->c.repo, &s->c.auth, s->remote_ref[i], old, id, s->c.deadline_ms, s->c.cancel, e);
+	rc = git_push_ref(s->git, s->c.repo, &s->c.auth, s->remote_ref[i], old, id, s->c.deadline_ms, s->c.cancel, e);
 	if (rc < 0)
 		return rc;
 	/* the tracking ref follows what the server has just accepted; if it moved meanwhile the next poll tells */

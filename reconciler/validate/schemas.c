@@ -123,3 +123,25 @@ validate_doc(const struct schemas *s, struct doc *d, struct report *r)
 	if (schema_check(s->of[d->kind], v, r))
 		d->ok = false;
 }
+
+void
+validate_alone(const struct schemas *s, struct arena *mem, const char *path, struct value *root, struct report *r)
+{
+	const char *kind = value_as_str(value_get(root, "kind"), NULL);
+	struct doc d = { .path = path, .root = root, .ok = true, .kind = KIND_COUNT };
+	struct place at = { .file = arena_strdup(mem, path) };
+	struct finding *f;
+
+	for (enum kind k = 0; kind && k < KIND_COUNT; k++)
+		if (str_eq(kind, kinds[k].name) || str_eq(kind, kinds[k].alias))
+			d.kind = k;
+	if (d.kind != KIND_COUNT) {
+		validate_doc(s, &d, r);
+		return;
+	}
+	if (value_get(root, "kind"))
+		at = value_get(root, "kind")->at;
+	f = report_add(r, FINDING_WRONG_KIND, SEVERITY_ERROR, at, kind ? "`%s` is not a kind of berth" : "there is no `kind`%s",
+	               kind ? kind : "");
+	finding_help(r, f, "write one of Organization, Flavor, Image, Dataset, Team, User, Environment");
+}

@@ -99,11 +99,13 @@ int
 git_init_with(const char *dir, const char *branch, const struct git_new_file *files, size_t n, const char *message, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
-	git_repository_init_options o = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+	git_repository_init_options o;
 	git_repository *repo = NULL;
 	int rc;
 
 	git_start();
+	if (git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION) < 0)
+		return err_set(e, ERR_INTERNAL, "libgit2 is of another version");
 	if ((rc = must_be_empty(dir, e)) < 0 || (rc = fs_mkdirs(dir, e)) < 0 || (rc = write_files(dir, files, n, mem, e)) < 0)
 		return rc;
 	o.flags = GIT_REPOSITORY_INIT_MKPATH;

@@ -281,7 +281,7 @@ git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t le
 	f->id = id;
 	f->object = o;
 	chain_dirty(&c);
-	return 0;
+	return 1;
 }
 
 int

@@ -93,7 +93,10 @@ struct git_edit;
 int git_edit_new(struct git_repo *g, const struct oid *base, struct git_edit **out, struct err *e) MUST_USE;
 void git_edit_free(struct git_edit *ed);
 
-/* Puts a file. Bytes equal to what is there cost nothing and change nothing. The bytes are copied only when they differ. */
+/*
+ * Puts a file. Returns 1 when that changed something, 0 when the same bytes were there already (nothing is copied then),
+ * negative on errors.
+ */
 int git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t len, struct err *e) MUST_USE;
 
 /* Removes a file or a whole folder; nothing there is fine. Folders that become empty go too. */
