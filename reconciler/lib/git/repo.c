@@ -120,7 +120,7 @@ open_raw(const char *path, git_repository **out)
 	if (n > 0 && (size_t)n < sizeof(sub) && is_repository(sub))
 		return git_repository_open_bare(out, sub);
 	/* a linked work tree: .git is a file that says where the repository is */
-	return git_repository_open_ext(out, path, GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
+	return git_repository_open_ext(out, path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
 }
 
 static int
