@@ -13,6 +13,8 @@ is_continuation(char c)
 size_t
 yaml_text_offset(struct yaml_text *t, size_t character)
 {
+	if (t->ascii)
+		return character < t->len ? character : t->len;
 	while (t->cursor_char < character && t->cursor_byte < t->len) {
 		do
 			t->cursor_byte++;

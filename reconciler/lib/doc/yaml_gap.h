@@ -10,6 +10,7 @@
 struct yaml_text {
 	const char *s;
 	size_t len;
+	bool ascii;                /* then both are the same */
 	size_t cursor_char, cursor_byte;
 	size_t seen;               /* bytes up to here belong to events already looked at */
 	uint32_t seen_line, seen_col; /* of `seen`, from 0 */

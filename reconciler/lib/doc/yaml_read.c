@@ -428,6 +428,16 @@ ends_in_blanks(const char *s, size_t n)
 	return i < n && i && s[i - 1] == '\n';
 }
 
+static bool
+is_ascii(const char *s, size_t n)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all |= (unsigned char)s[i];
+	return all < 0x80;
+}
+
 static int
 too_large(struct report *r, const char *file, size_t max)
 {
@@ -461,7 +471,7 @@ yaml_read(struct arena *mem, const char *file, const char *bytes, size_t len, co
 		copy[len++] = '\n';
 		bytes = copy;
 	}
-	p.text = (struct yaml_text){ .s = bytes, .len = len };
+	p.text = (struct yaml_text){ .s = bytes, .len = len, .ascii = is_ascii(bytes, len) };
 	p.depth_max = limits && limits->depth ? limits->depth : DEPTH_DEFAULT;
 	if (p.depth_max > DEPTH_MOST)
 		p.depth_max = DEPTH_MOST;
