@@ -4,8 +4,8 @@
 # A second run goes on with the same demo; `make demo-clean` removes it.
 set -eu
 cd "$(dirname "$0")/.."
-berth=$PWD/build/berth
-demo=$PWD/build/demo
+berth=${BERTH:-$PWD/build/berth}
+demo=${DEMO:-$PWD/build/demo}
 bare=$demo/environments.git
 clone=$demo/environments
 
