@@ -10,6 +10,7 @@
 #include "fixture.h"
 
 #define API "apiVersion: berth.dev/v1\n"
+#define A39 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_OWNER "owner-of-a-name-with-thirty-five-letters"
 
 static void
@@ -44,6 +45,10 @@ kinds_and_identity(void **state)
 		  "(write kind: Environment)\n"
 		  "envs/alice/a.yaml:3:15: error[E303]: spec.owner is 'bo', the folder belongs to 'alice' "
 		  "(write alice, or leave it out; each person's environments live in their own folder)\n" },
+		{ "a long text is cut between characters", "flavors/x.yaml",
+		  API "kind: " A39 A39 "x\xc3\xa9\xc3\xa9\nspec: {}\n",
+		  "flavors/x.yaml:2:7: error[E301]: kind '" A39 A39 "x…' is unknown; flavors/ holds documents of kind Flavor "
+		  "(write kind: Flavor)\n" },
 		{ "all at once", "envs/alice/a.yaml", "apiVersion: v1\nkind: Environment\nmetadata:\n  name: b\nspec:\n  owner: bo\n",
 		  "envs/alice/a.yaml:1:13: error[E202]: apiVersion 'v1' is not one that berth reads (write apiVersion: berth.dev/v1)\n"
 		  "envs/alice/a.yaml:4:9: error[E303]: metadata.name is 'b', the file says 'a' "

@@ -204,6 +204,7 @@ findings(void **state)
 	} rows[] = {
 		{ "no such flavor", "{flavor: gpv}", NULL, NULL,
 		  "envs/alice/t.yaml:3:16: error[E304]: there is no flavor 'gpv' (did you mean 'gpu'?)\n" },
+		{ "no flavor, were the schema left out", "{}", NULL, NULL, "envs/alice/t.yaml: error[E203]: spec.flavor is missing\n" },
 		{ "nothing like it", "{flavor: zebrafish-x}", NULL, NULL,
 		  "envs/alice/t.yaml:3:16: error[E304]: there is no flavor 'zebrafish-x' (there are: cpu, gpu)\n" },
 		{ "no such team, image, dataset, colleague", "{flavor: gpu, team: vison, image: torhc, datasets: [{name: a}], access: {share: [bob]}}",
