@@ -74,11 +74,11 @@ read_one(void *ctx, const struct file_entry *f, size_t max, struct arena *mem, c
 
 /* Reads and checks a document; the findings as text. Returns the number of errors. */
 static size_t
-check_file(struct arena *mem, const char *dir, const char *file, struct buf *text)
+check_file(struct arena *mem, const char *dir, const char *file, enum kind kind, struct buf *text)
 {
 	struct one_file one = { .entry = { .path = file, .mode = FILE_REGULAR } };
 	struct files files = { .entries = &one.entry, .n = 1, .ctx = &one, .read = read_one };
-	struct doc d = { .kind = kind_of_file(file), .path = file, .ok = true };
+	struct doc d = { .kind = kind, .path = file, .ok = true };
 	struct report r;
 	struct err e = { 0 };
 	char *bytes;
@@ -120,7 +120,7 @@ is_good(struct arena *mem, const char *dir, const char *file)
 {
 	AUTO_BUF struct buf text = BUF_INIT(0);
 
-	if (check_file(mem, dir, file, &text))
+	if (check_file(mem, dir, file, kind_of_file(file), &text))
 		fail_msg("%s should be valid:\n%s", file, buf_cstr(&text));
 }
 
@@ -129,6 +129,38 @@ good_documents(void **state)
 {
 	(void)state;
 	each_file(DATA, is_good);
+}
+
+/* What is shipped: every document of examples/ and of the template repository. */
+static void
+shipped_documents(void **state)
+{
+	static const char *const roots[] = { "examples", "envs-repo-template" };
+	AUTO_ARENA struct arena *mem = arena_new(MEM);
+	unsigned seen = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const char **paths;
+		unsigned int *modes;
+		struct err e = { 0 };
+		size_t n;
+
+		if (fs_list(roots[i], 1000, mem, &paths, &modes, &n, &e) < 0)
+			fail_msg("%s", e.text);
+		for (size_t k = 0; k < n; k++) {
+			AUTO_BUF struct buf text = BUF_INIT(0);
+			struct path_info p;
+
+			path_classify(mem, paths[k], &p);
+			if (p.class != PATH_DOC)
+				continue;
+			if (check_file(mem, roots[i], paths[k], p.kind, &text))
+				fail_msg("%s/%s should be valid:\n%s", roots[i], paths[k], buf_cstr(&text));
+			seen |= 1U << p.kind;
+		}
+	}
+	assert_int_equal(seen, (1U << KIND_COUNT) - 1);
 }
 
 /* The whole report stands beside each bad document; UPDATE=1 writes it anew. */
@@ -140,7 +172,7 @@ is_bad(struct arena *mem, const char *dir, const char *file)
 	size_t len = 0;
 	struct err e = { 0 };
 
-	assert_true(check_file(mem, dir, file, &text) > 0);
+	assert_true(check_file(mem, dir, file, kind_of_file(file), &text) > 0);
 	if (getenv("UPDATE")) {
 		if (fs_write_atomic(path, text.data, text.len, 0644, &e) < 0)
 			fail_msg("%s", e.text);
@@ -395,8 +427,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_documents), cmocka_unit_test(bad_documents), cmocka_unit_test(schema_files),
-		cmocka_unit_test(verdicts),       cmocka_unit_test(refused_schemas), cmocka_unit_test(uris),
+		cmocka_unit_test(good_documents), cmocka_unit_test(shipped_documents), cmocka_unit_test(bad_documents),
+		cmocka_unit_test(schema_files),   cmocka_unit_test(verdicts),          cmocka_unit_test(refused_schemas),
+		cmocka_unit_test(uris),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
