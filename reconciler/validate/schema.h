@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON Schema 2020-12: the keywords that berth's schemas use, compiled once. */
+/* JSON Schema 2020-12, compiled once: the verdict, or findings that say what to write instead. */
 #pragma once
 
 #include "lib/doc/report.h"
@@ -8,8 +8,9 @@
 struct schema;
 
 /*
- * Compiles a schema document (https://json-schema.org/draft/2020-12/schema). A keyword that this version does not
- * implement is ERR_INVALID that names it: it is never skipped. The result lives in `mem` (which must outlive it).
+ * Compiles a schema document (https://json-schema.org/draft/2020-12/schema): every keyword of the dialect; `format` is an
+ * annotation. Keywords that are not known are ERR_INVALID, with the place, unless they start with "x-"; so are patterns
+ * that do not compile and references that lead nowhere. The result lives in `mem`, and refers to `document`.
  */
 int schema_compile(struct arena *mem, const struct value *document, struct schema **out, struct err *e) MUST_USE;
 

@@ -138,10 +138,12 @@ struct ref_target {
 struct refs *refs_new(struct arena *mem, const struct schema_options *o);
 
 /* Takes in a document: its resources and anchors become known. NULL uri: "". */
-int refs_add(struct refs *refs, const char *uri, const struct value *document, struct resource **out, struct err *e) MUST_USE;
+int refs_add(struct refs *refs, const char *uri, const struct value *document, struct resource **out,
+             struct err *e) MUST_USE;
 
 /* Follows `ref` from `from`, loading documents as needed. */
-int refs_find(struct refs *refs, const struct resource *from, const char *ref, struct ref_target *out, struct err *e) MUST_USE;
+int refs_find(struct refs *refs, const struct resource *from, const char *ref, struct ref_target *out,
+              struct err *e) MUST_USE;
 
 /* The resource that begins at exactly this value, or NULL. */
 struct resource *refs_at(const struct refs *refs, const struct value *v);
@@ -149,7 +151,7 @@ struct resource *refs_at(const struct refs *refs, const struct value *v);
 /* The dynamic anchors that were added since the last call, one a call; NULL when there are no more. */
 struct anchor *refs_next_dynamic(struct refs *refs, struct resource **resource);
 
-/* `ref` resolved against `base` (RFC 3986 chapter 5.2, without fragment); *fragment points into `ref` behind '#' or is NULL. */
+/* `ref` resolved against `base` (RFC 3986 chapter 5.2), without the fragment: that is in `ref` behind '#', or NULL. */
 char *uri_resolve(struct arena *mem, const char *base, const char *ref, const char **fragment);
 
 /* --- schema_keywords.c: what each keyword looks like --- */
