@@ -86,6 +86,8 @@ shared_read(struct world *w, const struct file_entry *f, struct err *e)
 	}
 	if (s->doc->root)
 		validate_doc(w->schemas, s->doc, &s->findings);
+	if (s->doc->kind == KIND_ORG)
+		validate_org(s->doc, &s->findings);
 	shared_free(map_put(&w->shared, f->path, s));
 	return 0;
 }

@@ -15,6 +15,9 @@ void schemas_free(struct schemas *s);
 /* Schema of the document's kind; clears d->ok on errors. */
 void validate_doc(const struct schemas *s, struct doc *d, struct report *r);
 
+/* Rules on berth.yaml alone, after its schema; clears d->ok on errors. */
+void validate_org(struct doc *d, struct report *r);
+
 /* A document by itself, outside a repository: its own `kind` says which schema applies. Findings are at `path`. */
 void validate_alone(const struct schemas *s, struct arena *mem, const char *path, struct value *root, struct report *r);
 
