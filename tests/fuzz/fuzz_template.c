@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a template: read, compiled, rendered with a fixed context, within small limits. */
+/* Any bytes as a template, as an expression and as a string with interpolations: compiled, rendered, within limits. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -44,11 +44,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *AUTO_ARENA mem = arena_new(ARENA_MAX);
 	struct yaml_limits limits = { 16384, 0 };
-	struct value *document = NULL;
+	struct value *document = NULL, *expression = value_map(mem);
 	struct report r;
 
 	report_init(&r, mem);
 	if (yaml_read(mem, "fuzz.yaml", (const char *)data, size, &limits, &r, &document) == 0)
 		render(document, mem);
+	if (size > 16384)
+		return 0;
+	value_set(mem, expression, "$eval", value_strn(mem, (const char *)data, size));
+	render(expression, mem);
+	render(value_strn(mem, (const char *)data, size), mem);
 	return 0;
 }
