@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "render/builtin.h"
-#include "render/template_node.h"
-
-static int eval(struct render *r, const struct scope *s, const struct expr *x, struct value **out) MUST_USE;
+#include "render/expr_eval.h"
 
 /* Shared by all results; nobody changes scalars. */
 static struct value constant_true = { .type = VALUE_BOOL, .boolean = true };
 static struct value constant_false = { .type = VALUE_BOOL, .boolean = false };
-static struct value constant_null = { .type = VALUE_NULL };
 
 static const char *const operators[EXPR_KIND_COUNT] = {
 	[EXPR_NOT] = "!",  [EXPR_PLUS] = "+", [EXPR_MINUS] = "-", [EXPR_OR] = "||", [EXPR_AND] = "&&", [EXPR_IN] = "in",
@@ -23,26 +20,6 @@ static struct value *
 truth(bool b)
 {
 	return b ? &constant_true : &constant_false;
-}
-
-static bool
-is_number(const struct value *v)
-{
-	return v->type == VALUE_INT || v->type == VALUE_REAL;
-}
-
-bool
-value_truthy(const struct value *v)
-{
-	if (v->type == VALUE_NULL)
-		return false;
-	if (v->type == VALUE_BOOL)
-		return v->boolean;
-	if (is_number(v))
-		return number_of(v) != 0.0;
-	if (v->type == VALUE_FUNCTION)
-		return true;
-	return value_len(v) > 0;
 }
 
 struct value *
@@ -86,13 +63,13 @@ eval_unary(struct render *r, const struct scope *s, const struct expr *x, struct
 	int64_t i;
 	int rc;
 
-	if ((rc = eval(r, s, x->a, &v)) < 0)
+	if ((rc = expr_eval(r, s, x->a, &v)) < 0)
 		return rc;
 	if (x->kind == EXPR_NOT) {
 		*out = truth(!value_truthy(v));
 		return 0;
 	}
-	if (!is_number(v))
+	if (!value_is_number(v))
 		return render_fail(r, "unary %s expects number", operators[x->kind]);
 	if (x->kind == EXPR_PLUS) {
 		*out = v;
@@ -136,6 +113,18 @@ integer_result(enum expr_kind kind, int64_t a, int64_t b, int64_t *out)
 	return 0;
 }
 
+static double
+double_result(enum expr_kind kind, double x, double y)
+{
+	if (kind == EXPR_ADD)
+		return x + y;
+	if (kind == EXPR_SUB)
+		return x - y;
+	if (kind == EXPR_MUL)
+		return x * y;
+	return kind == EXPR_DIV ? x / y : pow(x, y);
+}
+
 static int
 eval_concat(struct render *r, const struct value *a, const struct value *b, struct value **out)
 {
@@ -151,12 +140,12 @@ static int
 eval_arithmetic(struct render *r, enum expr_kind kind, const struct value *a, const struct value *b, struct value **out)
 {
 	const char *sign = operators[kind];
-	double x, y, d;
+	double x, y;
 	int64_t i;
 
 	if (kind == EXPR_ADD && a->type == VALUE_STR && b->type == VALUE_STR)
 		return eval_concat(r, a, b, out);
-	if (!is_number(a) || !is_number(b)) {
+	if (!value_is_number(a) || !value_is_number(b)) {
 		if (kind == EXPR_ADD)
 			return render_fail(r, "infix: + expects numbers/strings + numbers/strings");
 		return render_fail(r, "infix: %s expects number %s number", sign, sign);
@@ -169,29 +158,7 @@ eval_arithmetic(struct render *r, enum expr_kind kind, const struct value *a, co
 		*out = value_int(r->mem, i);
 		return 0;
 	}
-	d = kind == EXPR_ADD ? x + y : kind == EXPR_SUB ? x - y : kind == EXPR_MUL ? x * y : kind == EXPR_DIV ? x / y : pow(x, y);
-	return number_make(r, d, out);
-}
-
-static int
-compare_numbers(const struct value *a, const struct value *b)
-{
-	double x, y;
-
-	if (a->type == VALUE_INT && b->type == VALUE_INT)
-		return (a->integer > b->integer) - (a->integer < b->integer);
-	x = number_of(a);
-	y = number_of(b);
-	return (x > y) - (x < y);
-}
-
-static int
-compare_strings(const struct value *a, const struct value *b)
-{
-	size_t n = a->str.len < b->str.len ? a->str.len : b->str.len;
-	int c = n ? memcmp(a->str.s, b->str.s, n) : 0;
-
-	return c ? c : (a->str.len > b->str.len) - (a->str.len < b->str.len);
+	return number_make(r, double_result(kind, x, y), out);
 }
 
 static int
@@ -200,64 +167,17 @@ eval_order(struct render *r, enum expr_kind kind, const struct value *a, const s
 	const char *sign = operators[kind];
 	int c, rc;
 
-	if (is_number(a) && is_number(b)) {
-		c = compare_numbers(a, b);
+	if (value_is_number(a) && value_is_number(b)) {
+		c = number_order(a, b);
 	} else if (a->type == VALUE_STR && b->type == VALUE_STR) {
 		if ((rc = render_steps(r, (a->str.len < b->str.len ? a->str.len : b->str.len) / 256)) < 0)
 			return rc;
-		c = compare_strings(a, b);
+		c = string_order(a, b);
 	} else {
 		return render_fail(r, "infix: %s expects numbers/strings %s numbers/strings", sign, sign);
 	}
 	*out = truth(kind == EXPR_LT ? c < 0 : kind == EXPR_GT ? c > 0 : kind == EXPR_LE ? c <= 0 : c >= 0);
 	return 0;
-}
-
-static int
-equal_at(struct render *r, const struct value *x, const struct value *y, unsigned depth, bool *out)
-{
-	int rc;
-
-	*out = false;
-	if ((rc = render_steps(r, 1)) < 0)
-		return rc;
-	if (depth > r->depth_max)
-		return render_fail(r, "compared values are nested deeper than the limit of %u", r->depth_max);
-	if (is_number(x) && is_number(y)) {
-		*out = compare_numbers(x, y) == 0;
-		return 0;
-	}
-	if (x->type != y->type)
-		return 0;
-	if (x->type == VALUE_STR) {
-		if (x->str.len == y->str.len && (rc = render_steps(r, x->str.len / 256)) == 0)
-			*out = compare_strings(x, y) == 0;
-		return rc;
-	}
-	if (x->type == VALUE_BOOL || x->type == VALUE_NULL || x->type == VALUE_FUNCTION) {
-		*out = x->type == VALUE_NULL || (x->type == VALUE_BOOL ? x->boolean == y->boolean : x == y);
-		return 0;
-	}
-	if (value_len(x) != value_len(y))
-		return 0;
-	*out = true;
-	for (size_t i = 0; i < value_len(x) && *out; i++) {
-		const struct value *a, *b;
-
-		a = x->type == VALUE_LIST ? x->list.items[i] : x->map.items[i].value;
-		b = x->type == VALUE_LIST ? y->list.items[i] : value_get(y, x->map.items[i].key);
-		if (!b)
-			*out = false;
-		else if ((rc = equal_at(r, a, b, depth + 1, out)) < 0)
-			return rc;
-	}
-	return 0;
-}
-
-int
-render_equal(struct render *r, const struct value *x, const struct value *y, bool *out)
-{
-	return equal_at(r, x, y, 0, out);
 }
 
 static int
@@ -295,13 +215,13 @@ eval_binary(struct render *r, const struct scope *s, const struct expr *x, struc
 	bool same;
 	int rc;
 
-	if ((rc = eval(r, s, x->a, &a)) < 0)
+	if ((rc = expr_eval(r, s, x->a, &a)) < 0)
 		return rc;
 	if ((x->kind == EXPR_OR && value_truthy(a)) || (x->kind == EXPR_AND && !value_truthy(a))) {
 		*out = truth(x->kind == EXPR_OR);
 		return 0;
 	}
-	if ((rc = eval(r, s, x->b, &b)) < 0)
+	if ((rc = expr_eval(r, s, x->b, &b)) < 0)
 		return rc;
 	if (x->kind == EXPR_OR || x->kind == EXPR_AND) {
 		*out = truth(value_truthy(b));
@@ -320,149 +240,6 @@ eval_binary(struct render *r, const struct scope *s, const struct expr *x, struc
 }
 
 static int
-eval_dot(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
-{
-	struct value *of, *v;
-	int rc;
-
-	if ((rc = eval(r, s, x->a, &of)) < 0)
-		return rc;
-	if (of->type != VALUE_MAP)
-		return render_fail(r, "infix: . expects objects");
-	if (!(v = value_get(of, x->name)))
-		return render_fail(r, "object has no property \"%s\"", x->name);
-	*out = v;
-	return 0;
-}
-
-/* Bytes of the first `count` characters. */
-static size_t
-utf8_skip(const char *s, size_t len, size_t count)
-{
-	size_t i = 0;
-
-	while (i < len && count--) {
-		i++;
-		while (i < len && ((unsigned char)s[i] & 0xc0) == 0x80)
-			i++;
-	}
-	return i;
-}
-
-static size_t
-utf8_count(const char *s, size_t len)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)s[i] & 0xc0) != 0x80;
-	return n;
-}
-
-static int
-subject_length(struct render *r, const struct value *of, size_t *n)
-{
-	int rc = 0;
-
-	if (of->type == VALUE_LIST) {
-		*n = of->list.n;
-	} else {
-		rc = render_steps(r, of->str.len / 64);
-		*n = utf8_count(of->str.s, of->str.len);
-	}
-	return rc;
-}
-
-static int
-substring(struct render *r, const struct value *of, size_t from, size_t to, struct value **out)
-{
-	size_t first = utf8_skip(of->str.s, of->str.len, from);
-	size_t len = utf8_skip(of->str.s + first, of->str.len - first, to - from);
-
-	return render_str(r, of->str.s + first, len, out);
-}
-
-static int
-eval_index(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
-{
-	struct value *of, *at;
-	int64_t i;
-	size_t n;
-	int rc;
-
-	if ((rc = eval(r, s, x->a, &of)) < 0 || (rc = eval(r, s, x->b, &at)) < 0)
-		return rc;
-	if (of->type == VALUE_MAP) {
-		if (at->type != VALUE_STR)
-			return render_fail(r, "object keys must be strings");
-		*out = strlen(at->str.s) == at->str.len ? value_get(of, at->str.s) : NULL;
-		if (!*out)
-			*out = &constant_null;
-		return 0;
-	}
-	if (of->type != VALUE_LIST && of->type != VALUE_STR)
-		return render_fail(r, "infix: \"[..]\" expects object, array, or string");
-	if (at->type != VALUE_INT)
-		return render_fail(r, "should only use integers to access arrays or strings");
-	if ((rc = subject_length(r, of, &n)) < 0)
-		return rc;
-	i = at->integer < 0 ? at->integer + (int64_t)n : at->integer;
-	if (i < 0 || i >= (int64_t)n)
-		return render_fail(r, "index out of bounds");
-	if (of->type == VALUE_STR)
-		return substring(r, of, (size_t)i, (size_t)i + 1, out);
-	*out = of->list.items[i];
-	return 0;
-}
-
-/* One end of a slice: its value clamped to 0..n, or `fallback` when it is left out. */
-static int
-slice_end(struct render *r, const struct scope *s, const struct expr *x, size_t n, size_t fallback, size_t *out)
-{
-	struct value *v;
-	int64_t i;
-	int rc;
-
-	*out = fallback;
-	if (!x)
-		return 0;
-	if ((rc = eval(r, s, x, &v)) < 0)
-		return rc;
-	if (v->type != VALUE_INT)
-		return render_fail(r, "cannot perform interval access with non-integers");
-	i = v->integer < 0 ? v->integer + (int64_t)n : v->integer;
-	*out = i < 0 ? 0 : i > (int64_t)n ? n : (size_t)i;
-	return 0;
-}
-
-static int
-eval_slice(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
-{
-	size_t n, from, to;
-	struct value *of;
-	int rc;
-
-	if ((rc = eval(r, s, x->a, &of)) < 0)
-		return rc;
-	if (of->type == VALUE_MAP)
-		return render_fail(r, "object keys must be strings");
-	if (of->type != VALUE_LIST && of->type != VALUE_STR)
-		return render_fail(r, "infix: \"[..]\" expects object, array, or string");
-	if ((rc = subject_length(r, of, &n)) < 0 || (rc = slice_end(r, s, x->b, n, 0, &from)) < 0 ||
-	    (rc = slice_end(r, s, x->c, n, n, &to)) < 0)
-		return rc;
-	if (from > to)
-		from = to;
-	if (of->type == VALUE_STR)
-		return substring(r, of, from, to, out);
-	if ((rc = render_list(r, to - from, out)) < 0)
-		return rc;
-	for (size_t i = from; i < to; i++)
-		(*out)->list.items[(*out)->list.n++] = of->list.items[i];
-	return 0;
-}
-
-static int
 eval_call(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
 {
 	struct value *f, *args[BUILTIN_ARGS_MAX];
@@ -470,7 +247,7 @@ eval_call(struct render *r, const struct scope *s, const struct expr *x, struct 
 	const struct builtin *b;
 	int rc;
 
-	if ((rc = eval(r, s, x->a, &f)) < 0)
+	if ((rc = expr_eval(r, s, x->a, &f)) < 0)
 		return rc;
 	if (!(b = builtin_of(f))) {
 		if (f->type == VALUE_STR)
@@ -478,7 +255,7 @@ eval_call(struct render *r, const struct scope *s, const struct expr *x, struct 
 		return render_fail(r, "%s is not callable", value_kind_name(f));
 	}
 	for (size_t i = 0; i < x->n; i++) {
-		if ((rc = eval(r, s, x->items[i], &args[i])) < 0)
+		if ((rc = expr_eval(r, s, x->items[i], &args[i])) < 0)
 			return rc;
 	}
 	return builtin_invoke(b, &call, out);
@@ -493,7 +270,7 @@ eval_list(struct render *r, const struct scope *s, const struct expr *x, struct 
 	if ((rc = render_list(r, x->n, &list)) < 0)
 		return rc;
 	for (size_t i = 0; i < x->n; i++) {
-		if ((rc = eval(r, s, x->items[i], &item)) < 0)
+		if ((rc = expr_eval(r, s, x->items[i], &item)) < 0)
 			return rc;
 		list->list.items[list->list.n++] = item;
 	}
@@ -510,7 +287,7 @@ eval_map(struct render *r, const struct scope *s, const struct expr *x, struct v
 	if ((rc = render_room(r, x->n * 4 * sizeof(struct member))) < 0)
 		return rc;
 	for (size_t i = 0; i < x->n; i++) {
-		if ((rc = eval(r, s, x->items[i], &item)) < 0 || (rc = render_room(r, strlen(x->keys[i]))) < 0)
+		if ((rc = expr_eval(r, s, x->items[i], &item)) < 0 || (rc = render_room(r, strlen(x->keys[i]))) < 0)
 			return rc;
 		value_set(r->mem, map, x->keys[i], item);
 	}
@@ -532,11 +309,11 @@ eval_kind(struct render *r, const struct scope *s, const struct expr *x, struct 
 	case EXPR_MINUS:
 		return eval_unary(r, s, x, out);
 	case EXPR_DOT:
-		return eval_dot(r, s, x, out);
+		return expr_dot(r, s, x, out);
 	case EXPR_INDEX:
-		return eval_index(r, s, x, out);
+		return expr_index(r, s, x, out);
 	case EXPR_SLICE:
-		return eval_slice(r, s, x, out);
+		return expr_slice(r, s, x, out);
 	case EXPR_CALL:
 		return eval_call(r, s, x, out);
 	case EXPR_LIST:
@@ -548,8 +325,8 @@ eval_kind(struct render *r, const struct scope *s, const struct expr *x, struct 
 	}
 }
 
-static int
-eval(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
+int
+expr_eval(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
 {
 	int rc;
 
@@ -569,7 +346,7 @@ formula_eval(struct render *r, const struct scope *s, const struct formula *f, s
 	int rc;
 
 	r->formula = f;
-	rc = eval(r, s, f->root, out);
+	rc = expr_eval(r, s, f->root, out);
 	r->formula = NULL;
 	return rc;
 }

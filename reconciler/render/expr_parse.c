@@ -1,45 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Expressions: tokens and a Pratt parser. */
+/* Expressions: a Pratt parser. */
 #include "render/expr.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "render/builtin.h"
-
-enum token_kind {
-	T_END,
-	T_NUMBER,
-	T_STRING,
-	T_NAME,
-	T_TRUE,
-	T_FALSE,
-	T_NULL,
-	T_IN,
-	T_PUNCT, /* one of the texts of `puncts` */
-};
-
-struct token {
-	enum token_kind kind;
-	const char *s;
-	size_t len;
-};
-
-struct parser {
-	struct arena *mem;
-	struct err *e;
-	const char *text, *end, *next; /* next: behind the current token */
-	struct token t;
-};
-
-/* Longest first where one is the start of another. */
-static const char puncts[][3] = { "**", ">=", "<=", "==", "!=", "&&", "||", "+", "-", "*", "/", "[", "]",
-	                          ".",  "(",  ")",  "{",  "}",  ":",  ",",  "<", ">", "!" };
-
-static const struct {
-	const char *text;
-	enum token_kind kind;
-} words[] = { { "true", T_TRUE }, { "false", T_FALSE }, { "null", T_NULL }, { "in", T_IN } };
+#include "render/expr_token.h"
 
 /* Binding powers; `right` differs from left + 1 for the right-associative one. */
 static const struct {
@@ -60,128 +27,6 @@ static const char wants_value[] = "!, (, +, -, [, false, identifier, null, numbe
 static const char wants_infix[] = "!=, &&, (, *, **, +, -, ., /, <, <=, ==, >, >=, [, in, ||";
 
 static int parse_binary(struct parser *p, unsigned power, unsigned depth, struct expr **out) MUST_USE;
-
-static bool
-is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_word(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-}
-
-static int
-fail_found(struct parser *p, const char *expected)
-{
-	if (p->t.kind == T_END)
-		return err_set(p->e, ERR_INVALID, "Unexpected end of input");
-	return err_set(p->e, ERR_INVALID, "Found: %.*s token, expected one of: %s",
-	               (int)(p->t.len < 80 ? p->t.len : 80), p->t.s, expected);
-}
-
-static int
-fail_input(struct parser *p, const char *at)
-{
-	size_t all = (size_t)(p->end - p->text), rest = (size_t)(p->end - at);
-
-	return err_set(p->e, ERR_INVALID, "Unexpected input for '%.*s' at '%.*s'", (int)(all < 200 ? all : 200), p->text,
-	               (int)(rest < 80 ? rest : 80), at);
-}
-
-static const char *
-scan_number(const char *s, const char *end)
-{
-	while (s < end && is_digit(*s))
-		s++;
-	if (end - s > 1 && *s == '.' && is_digit(s[1])) {
-		s++;
-		while (s < end && is_digit(*s))
-			s++;
-	}
-	return s;
-}
-
-static const char *
-scan_word(const char *s, const char *end, enum token_kind *kind)
-{
-	const char *first = s;
-
-	while (s < end && is_word(*s))
-		s++;
-	*kind = T_NAME;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strlen(words[i].text) == (size_t)(s - first) && !memcmp(words[i].text, first, (size_t)(s - first)))
-			*kind = words[i].kind;
-	}
-	return s;
-}
-
-static const char *
-scan_punct(const char *s, const char *end)
-{
-	for (size_t i = 0; i < sizeof(puncts) / sizeof(puncts[0]); i++) {
-		size_t n = strlen(puncts[i]);
-
-		if ((size_t)(end - s) >= n && !memcmp(s, puncts[i], n))
-			return s + n;
-	}
-	return NULL;
-}
-
-static int
-advance(struct parser *p)
-{
-	const char *s = p->next, *stop;
-	struct token t = { T_END, s, 0 };
-
-	while (s < p->end && is_space(*s))
-		s++;
-	t.s = stop = s;
-	if (s < p->end) {
-		if (is_digit(*s)) {
-			t.kind = T_NUMBER;
-			stop = scan_number(s, p->end);
-		} else if (is_word(*s)) {
-			stop = scan_word(s, p->end, &t.kind);
-		} else if (*s == '\'' || *s == '"') {
-			t.kind = T_STRING;
-			stop = memchr(s + 1, *s, (size_t)(p->end - s - 1));
-			stop = stop ? stop + 1 : NULL;
-		} else {
-			t.kind = T_PUNCT;
-			stop = scan_punct(s, p->end);
-		}
-		if (!stop)
-			return fail_input(p, s);
-	}
-	t.len = (size_t)(stop - s);
-	p->t = t;
-	p->next = stop;
-	return 0;
-}
-
-static bool
-at_text(const struct parser *p, const char *text)
-{
-	return (p->t.kind == T_PUNCT || p->t.kind == T_IN) && strlen(text) == p->t.len && !memcmp(p->t.s, text, p->t.len);
-}
-
-static int
-take(struct parser *p, const char *text)
-{
-	if (!at_text(p, text))
-		return fail_found(p, text);
-	return advance(p);
-}
 
 /* The arena aborts when it is full: what a document can make grow is checked before. */
 static int
@@ -288,7 +133,7 @@ parse_constant(struct parser *p, struct expr **out)
 	if ((rc = expr_new(p, EXPR_CONST, NULL, NULL, out)) < 0)
 		return rc;
 	(*out)->constant = v;
-	return advance(p);
+	return token_next(p);
 }
 
 static int
@@ -300,7 +145,7 @@ parse_name(struct parser *p, struct expr **out)
 		return rc;
 	(*out)->name = arena_strndup(p->mem, p->t.s, p->t.len);
 	(*out)->builtin = builtin_find((*out)->name);
-	return advance(p);
+	return token_next(p);
 }
 
 /* The items of [..] and f(..) up to and with `close`. */
@@ -310,16 +155,16 @@ parse_items(struct parser *p, const char *close, unsigned depth, struct expr *x)
 	size_t cap = 0;
 	int rc;
 
-	if (at_text(p, close))
-		return advance(p);
+	if (token_is(p, close))
+		return token_next(p);
 	for (;;) {
 		struct expr *item;
 
 		if ((rc = parse_binary(p, 0, depth, &item)) < 0 || (rc = expr_add(p, x, NULL, item, &cap)) < 0)
 			return rc;
-		if (!at_text(p, ","))
-			return take(p, close);
-		if ((rc = advance(p)) < 0)
+		if (!token_is(p, ","))
+			return token_take(p, close);
+		if ((rc = token_next(p)) < 0)
 			return rc;
 	}
 }
@@ -333,13 +178,13 @@ parse_member(struct parser *p, unsigned depth, struct expr *x, size_t *cap)
 	int rc;
 
 	if (!quoted && p->t.kind != T_NAME)
-		return fail_found(p, "identifier, string, }");
+		return token_unexpected(p, "identifier, string, }");
 	if ((rc = room(p, p->t.len)) < 0)
 		return rc;
 	key = quoted ? arena_strndup(p->mem, p->t.s + 1, p->t.len - 2) : arena_strndup(p->mem, p->t.s, p->t.len);
 	if (strlen(key) != (quoted ? p->t.len - 2 : p->t.len))
 		return err_set(p->e, ERR_INVALID, "object key holds a NUL");
-	if ((rc = advance(p)) < 0 || (rc = take(p, ":")) < 0 || (rc = parse_binary(p, 0, depth, &item)) < 0)
+	if ((rc = token_next(p)) < 0 || (rc = token_take(p, ":")) < 0 || (rc = parse_binary(p, 0, depth, &item)) < 0)
 		return rc;
 	return expr_add(p, x, key, item, cap);
 }
@@ -350,15 +195,15 @@ parse_map(struct parser *p, unsigned depth, struct expr **out)
 	size_t cap = 0;
 	int rc;
 
-	if ((rc = expr_new(p, EXPR_MAP, NULL, NULL, out)) < 0 || (rc = advance(p)) < 0)
+	if ((rc = expr_new(p, EXPR_MAP, NULL, NULL, out)) < 0 || (rc = token_next(p)) < 0)
 		return rc;
-	while (!at_text(p, "}")) {
+	while (!token_is(p, "}")) {
 		if ((rc = parse_member(p, depth, *out, &cap)) < 0)
 			return rc;
-		if (!at_text(p, "}") && (rc = take(p, ",")) < 0)
+		if (!token_is(p, "}") && (rc = token_take(p, ",")) < 0)
 			return rc;
 	}
-	return advance(p);
+	return token_next(p);
 }
 
 static int
@@ -370,19 +215,19 @@ parse_unit(struct parser *p, unsigned depth, struct expr **out)
 		return parse_name(p, out);
 	if (p->t.kind != T_PUNCT && p->t.kind != T_END && p->t.kind != T_IN)
 		return parse_constant(p, out);
-	if (at_text(p, "(")) {
-		if ((rc = advance(p)) < 0 || (rc = parse_binary(p, 0, depth, out)) < 0)
+	if (token_is(p, "(")) {
+		if ((rc = token_next(p)) < 0 || (rc = parse_binary(p, 0, depth, out)) < 0)
 			return rc;
-		return take(p, ")");
+		return token_take(p, ")");
 	}
-	if (at_text(p, "[")) {
-		if ((rc = expr_new(p, EXPR_LIST, NULL, NULL, out)) < 0 || (rc = advance(p)) < 0)
+	if (token_is(p, "[")) {
+		if ((rc = expr_new(p, EXPR_LIST, NULL, NULL, out)) < 0 || (rc = token_next(p)) < 0)
 			return rc;
 		return parse_items(p, "]", depth, *out);
 	}
-	if (at_text(p, "{"))
+	if (token_is(p, "{"))
 		return parse_map(p, depth, out);
-	return fail_found(p, wants_value);
+	return token_unexpected(p, wants_value);
 }
 
 /* Behind '[': an index or a slice. */
@@ -393,11 +238,11 @@ parse_brackets(struct parser *p, unsigned depth, struct expr *of, struct expr **
 	bool slice = false;
 	int rc;
 
-	if (!at_text(p, ":") && (rc = parse_binary(p, 0, depth, &from)) < 0)
+	if (!token_is(p, ":") && (rc = parse_binary(p, 0, depth, &from)) < 0)
 		return rc;
-	if (at_text(p, ":")) {
+	if (token_is(p, ":")) {
 		slice = true;
-		if ((rc = advance(p)) < 0 || (!at_text(p, "]") && (rc = parse_binary(p, 0, depth, &to)) < 0))
+		if ((rc = token_next(p)) < 0 || (!token_is(p, "]") && (rc = parse_binary(p, 0, depth, &to)) < 0))
 			return rc;
 	}
 	if ((rc = expr_new(p, slice ? EXPR_SLICE : EXPR_INDEX, of, from, out)) < 0)
@@ -405,7 +250,7 @@ parse_brackets(struct parser *p, unsigned depth, struct expr *of, struct expr **
 	(*out)->c = to;
 	if (to && to->height >= (*out)->height)
 		(*out)->height = to->height + 1;
-	return take(p, "]");
+	return token_take(p, "]");
 }
 
 static int
@@ -414,11 +259,11 @@ parse_postfix(struct parser *p, unsigned depth, struct expr **out)
 	struct expr *x;
 	int rc = parse_unit(p, depth, &x);
 
-	while (rc == 0 && (at_text(p, ".") || at_text(p, "[") || at_text(p, "("))) {
+	while (rc == 0 && (token_is(p, ".") || token_is(p, "[") || token_is(p, "("))) {
 		char c = *p->t.s;
 		struct expr *of = x;
 
-		if ((rc = advance(p)) < 0)
+		if ((rc = token_next(p)) < 0)
 			break;
 		if (c == '[') {
 			rc = parse_brackets(p, depth, of, &x);
@@ -428,10 +273,10 @@ parse_postfix(struct parser *p, unsigned depth, struct expr **out)
 			if (rc == 0 && x->n > BUILTIN_ARGS_MAX)
 				rc = err_set(p->e, ERR_INVALID, "more than %d arguments", BUILTIN_ARGS_MAX);
 		} else if (p->t.kind != T_NAME) {
-			rc = fail_found(p, "identifier");
+			rc = token_unexpected(p, "identifier");
 		} else if ((rc = expr_new(p, EXPR_DOT, of, NULL, &x)) == 0) {
 			x->name = arena_strndup(p->mem, p->t.s, p->t.len);
-			rc = advance(p);
+			rc = token_next(p);
 		}
 	}
 	if (rc == 0)
@@ -442,15 +287,15 @@ parse_postfix(struct parser *p, unsigned depth, struct expr **out)
 static int
 parse_prefix(struct parser *p, unsigned depth, struct expr **out)
 {
-	enum expr_kind kind = at_text(p, "!") ? EXPR_NOT : at_text(p, "+") ? EXPR_PLUS : EXPR_MINUS;
+	enum expr_kind kind = token_is(p, "!") ? EXPR_NOT : token_is(p, "+") ? EXPR_PLUS : EXPR_MINUS;
 	struct expr *of;
 	int rc;
 
 	if (depth > EXPR_HEIGHT_MAX)
 		return err_set(p->e, ERR_INVALID, "expression nested deeper than the limit of %d", EXPR_HEIGHT_MAX);
-	if (kind == EXPR_MINUS && !at_text(p, "-"))
+	if (kind == EXPR_MINUS && !token_is(p, "-"))
 		return parse_postfix(p, depth + 1, out);
-	if ((rc = advance(p)) < 0 || (rc = parse_prefix(p, depth + 1, &of)) < 0)
+	if ((rc = token_next(p)) < 0 || (rc = parse_prefix(p, depth + 1, &of)) < 0)
 		return rc;
 	return expr_new(p, kind, of, NULL, out);
 }
@@ -465,11 +310,11 @@ parse_binary(struct parser *p, unsigned power, unsigned depth, struct expr **out
 		size_t i = 0, n = sizeof(infixes) / sizeof(infixes[0]);
 		struct expr *right;
 
-		while (i < n && !at_text(p, infixes[i].text))
+		while (i < n && !token_is(p, infixes[i].text))
 			i++;
 		if (i == n || infixes[i].left < power)
 			break;
-		if ((rc = advance(p)) == 0 && (rc = parse_binary(p, infixes[i].right, depth + 1, &right)) == 0)
+		if ((rc = token_next(p)) == 0 && (rc = parse_binary(p, infixes[i].right, depth + 1, &right)) == 0)
 			rc = expr_new(p, infixes[i].kind, left, right, &left);
 	}
 	if (rc == 0)
@@ -484,16 +329,16 @@ expr_parse(struct arena *mem, const char *text, size_t len, size_t *used, struct
 	struct expr *root;
 	int rc;
 
-	if ((rc = advance(&p)) < 0 || (rc = parse_binary(&p, 0, 0, &root)) < 0)
+	if ((rc = token_next(&p)) < 0 || (rc = parse_binary(&p, 0, 0, &root)) < 0)
 		return rc;
 	if (used) {
 		if (p.t.kind == T_END)
 			return err_set(e, ERR_INVALID, "unterminated ${..} expression");
-		if (!at_text(&p, "}"))
-			return fail_found(&p, wants_infix);
+		if (!token_is(&p, "}"))
+			return token_unexpected(&p, wants_infix);
 		*used = (size_t)(p.t.s - text);
 	} else if (p.t.kind != T_END) {
-		return fail_found(&p, wants_infix);
+		return token_unexpected(&p, wants_infix);
 	}
 	out->root = root;
 	out->text = text;

@@ -126,6 +126,11 @@ struct value *scope_find(const struct render *r, const struct scope *s, const ch
 /* JSON-e's idea of true: not null, false, 0, "", [] or {}. */
 bool value_truthy(const struct value *v);
 
+bool value_is_number(const struct value *v);
+/* Below, at or above 0 as the first is less, the same or more: of two numbers, of two strings (bytewise). */
+int number_order(const struct value *a, const struct value *b);
+int string_order(const struct value *a, const struct value *b);
+
 /* JSON equality, functions included; counts steps. */
 int render_equal(struct render *r, const struct value *x, const struct value *y, bool *out) MUST_USE;
 
@@ -143,7 +148,7 @@ double number_of(const struct value *v);
 /* The number as JavaScript prints it. */
 #define NUMBER_TEXT 48
 void number_text(const struct value *v, char out[NUMBER_TEXT]);
-/* Appends a scalar's text (null is `null_text`); ERR_INVALID naming `what` for lists, maps and functions. */
+/* Appends the text of a scalar; `v` must be one. Null becomes `null_text`. */
 int render_put_scalar(struct render *r, const struct value *v, const char *null_text) MUST_USE;
 
 /* Appends compact JSON with sorted keys. */

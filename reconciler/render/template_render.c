@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/str.h"
 #include "render/builtin.h"
 #include "render/template_node.h"
 

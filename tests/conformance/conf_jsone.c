@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON-e's own specification.yml: every case by number, results compared deeply, errors first as such, then their text. */
+/* JSON-e's own specification.yml: every case by number; results compared deeply, errors as such, then their text. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

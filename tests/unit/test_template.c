@@ -205,12 +205,14 @@ test_limits(void **state)
 		struct template_limits limits;
 	} rows[] = {
 		{ "a long range", "{$eval: 'range(0, 1000000000)'}", "{}", "bytes", { 0, 0, 0 } },
-		{ "a range over everything", "{$eval: 'range(-9007199254740992, 9007199254740992)'}", "{}", "bytes", { 0, 0, 0 } },
+		{ "a range over everything", "{$eval: 'range(-9007199254740992, 9007199254740992)'}", "{}", "bytes",
+		  { 0, 0, 0 } },
 		{ "nested maps",
 		  "{$let: {r: {$eval: 'range(0, 1000)'}}, in: {$map: {$eval: r}, 'each(a)': {$map: {$eval: r}, 'each(b)': "
 		  "{$find: {$eval: r}, 'each(c)': 'c > 5000'}}}}",
 		  "{}", "steps", { 0, 0, 0 } },
-		{ "a string doubled", "{$reduce: {$eval: 'range(0, 64)'}, 'each(a,x)': '${a}${a}', initial: ab}", "{}", "bytes", { 0, 0, 0 } },
+		{ "a string doubled", "{$reduce: {$eval: 'range(0, 64)'}, 'each(a,x)': '${a}${a}', initial: ab}", "{}",
+		  "bytes", { 0, 0, 0 } },
 		{ "a string added to itself",
 		  "{$reduce: {$eval: 'range(0, 64)'}, 'each(a,x)': {$eval: 'a + a'}, initial: ab}", "{}", "bytes", { 0, 0, 0 } },
 		{ "a list joined with itself",
@@ -224,10 +226,12 @@ test_limits(void **state)
 		{ "a result nested too deep",
 		  "{$reduce: {$eval: 'range(0, 5000)'}, 'each(a,x)': {$eval: '[a]'}, initial: 1}", "{}", "depth", { 0, 0, 0 } },
 		{ "equality of shared trees",
-		  "{$let: {t: {$reduce: {$eval: 'range(0, 40)'}, 'each(a,x)': {$eval: '[a, a]'}, initial: 1}}, in: {$eval: 't == t'}}",
+		  "{$let: {t: {$reduce: {$eval: 'range(0, 40)'}, 'each(a,x)': {$eval: '[a, a]'}, initial: 1}}, "
+		  "in: {$eval: 't == t'}}",
 		  "{}", "steps", { 0, 0, 0 } },
 		{ "equality of deep trees",
-		  "{$let: {t: {$reduce: {$eval: 'range(0, 5000)'}, 'each(a,x)': {$eval: '[a]'}, initial: 1}}, in: {$eval: 't == t'}}",
+		  "{$let: {t: {$reduce: {$eval: 'range(0, 5000)'}, 'each(a,x)': {$eval: '[a]'}, initial: 1}}, "
+		  "in: {$eval: 't == t'}}",
 		  "{}", "limit of 100", { 0, 0, 0 } },
 		{ "json of a shared tree",
 		  "{$json: {$reduce: {$eval: 'range(0, 40)'}, 'each(a,x)': {$eval: '[a, a]'}, initial: 1}}", "{}", "limit",
@@ -237,7 +241,8 @@ test_limits(void **state)
 		  { 0, 0, 0 } },
 		{ "few steps", "['${a}', '${a}', '${a}', '${a}']", "{a: 1}", "limit of 8 steps", { 8, 0, 0 } },
 		{ "little depth", "[[[['${a}']]]]", "{a: 1}", "limit of 4 (depth)", { 0, 4, 0 } },
-		{ "few bytes", "['${a}${a}${a}']", "{a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}", "limit of 100 bytes", { 0, 0, 100 } },
+		{ "few bytes", "['${a}${a}${a}']", "{a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}",
+		  "limit of 100 bytes", { 0, 0, 100 } },
 	};
 
 	(void)state;
