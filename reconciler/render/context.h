@@ -73,6 +73,7 @@ struct value *context_labels(struct arena *mem, const char *owner, const char *t
 struct value *context_base(struct arena *mem, const struct doc *org);
 struct value *context_doc(struct arena *mem, const struct doc *d);
 struct value *context_claim(struct arena *mem, const char *name, int64_t size, const char *class, const char *access);
+bool context_shared_name_ok(const char *claim); /* false for "home-…" and "…--…", which environments make */
 bool context_feature(const struct value *context, const char *name);
 const char *context_access_mode(const char *shorthand); /* "RWX" -> "ReadWriteMany"; unknown: ReadWriteOnce */
 

@@ -55,6 +55,15 @@ port_add(struct port_set *s, const char *name, int64_t port, int64_t outside, bo
 		value_push(s->mem, s->open, port_value(s->mem, NULL, "port", port));
 }
 
+static bool
+asks_for(const struct value *list, int64_t port)
+{
+	for (size_t i = 0; i < value_len(list); i++)
+		if (value_as_int(value_item(list, i), 0) == port)
+			return true;
+	return false;
+}
+
 static void
 ports(struct arena *mem, const struct env *env, struct value *out)
 {
@@ -67,8 +76,9 @@ ports(struct arena *mem, const struct env *env, struct value *out)
 		const char *tool = value_as_str(value_item(web, i), "");
 		int64_t port = context_web_port(tool);
 
+		/* the terminal is at 80, unless the user serves something there */
 		if (port)
-			port_add(&s, tool, port, strcmp(tool, "terminal") == 0 ? 80 : port, true);
+			port_add(&s, tool, port, strcmp(tool, "terminal") == 0 && !asks_for(more, 80) ? 80 : port, true);
 	}
 	for (size_t i = 0; i < value_len(more); i++) {
 		int64_t port = value_as_int(value_item(more, i), 0);

@@ -177,6 +177,8 @@ add_shared(struct pod *p, struct err *e)
 		claim = arena_printf(p->mem, "%s-shared", p->env->owner);
 	if (!claim)
 		return 0;
+	if (!context_shared_name_ok(claim))
+		return err_set(e, ERR_INVALID, "spec.sharedVolumeClaimName: %s is a name of an environment's own claims", claim);
 	volume_claim(p, "shared", claim, false);
 	return mount_add(p, "shared", SHARED, NULL, false, "spec.sharedVolumeClaimName", e);
 }

@@ -89,7 +89,7 @@ shared_claims(struct arena *mem, const struct doc *org, const struct doc *user, 
 		if (!name && own)
 			name = arena_printf(mem, "%s-shared", user->name);
 		/* with no environment that uses the default name, the user's volume stands all the same */
-		if (!name || value_get(seen, name) || (i == n && value_len(out) > 0))
+		if (!name || !context_shared_name_ok(name) || value_get(seen, name) || (i == n && value_len(out) > 0))
 			continue;
 		value_set(mem, seen, name, value_bool(mem, true));
 		value_push(mem, out, context_claim(mem, name, size, class, "RWX"));
