@@ -6,12 +6,14 @@ set -u
 umask 077
 HOME=${HOME:-/home/dev}
 state=$HOME/.berth
-run=/tmp/.berth
-ready=/tmp/.berth-ready
-toolbox=/opt/berth
+# both as they are in a pod, unless a test says otherwise
+run=${BERTH_RUN:-/tmp}/.berth
+ready=${BERTH_RUN:-/tmp}/.berth-ready
+toolbox=${BERTH_TOOLBOX:-/opt/berth}
 PATH=$toolbox/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export HOME PATH
 children=
+sleeper=
 
 say() { printf 'berth: %s\n' "$*"; }
 
@@ -47,12 +49,22 @@ keep() {
 }
 
 stop() {
+    trap '' TERM INT
     say 'stopping'
     rm -f "$ready"
     # shellcheck disable=SC2086 # a list of process ids
-    [ -z "$children" ] || kill $children 2>/dev/null
-    # What the user left running gets the signal too, but only where we are init of a container of our own.
-    [ "$$" != 1 ] || kill -TERM -1 2>/dev/null
+    kill $children $sleeper 2>/dev/null
+    # What the user left running gets the signal too, and most of the pod's grace period (60 s) to end by itself. Only
+    # where we are init of a container of our own: elsewhere -1 would be everything.
+    if [ "$$" = 1 ]; then
+        kill -TERM -1 2>/dev/null
+        left=50
+        while [ "$left" -gt 0 ] && kill -0 -1 2>/dev/null; do
+            sleep 1
+            left=$((left - 1))
+        done
+        exit 0
+    fi
     wait
     exit 0
 }
@@ -170,5 +182,6 @@ say "ready as $(id -un 2>/dev/null || id -u)"
 # A wait that signals interrupt; sleep alone would hold them back.
 while :; do
     sleep 3600 &
-    wait $!
+    sleeper=$!
+    wait "$sleeper"
 done

@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The start script of an environment, outside of a container, with tools that only record how they were called.
+set -u
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d "${TMPDIR:-/tmp}/berth-start.XXXXXX") || exit 1
+pid=
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
+mkdir -p "$work/home" "$work/run" "$work/toolbox/bin" "$work/toolbox/sbin" "$work/calls"
+n=0 bad=0
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    n=$((n + 1))
+    if "$@" >/dev/null 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' "$work/log" && bad=1; fi
+}
+refuse() { ! "$@"; }
+
+cat >"$work/tool" <<'EOF'
+#!/bin/sh
+name=${0##*/}
+printf '%s\n' "$name $*" >>"$CALLS/$name"
+case $name in
+ssh-keygen)
+    while [ $# -gt 1 ]; do [ "$1" = -f ] && echo "made by $$" >"$2"; shift; done
+    exit 0 ;;
+sshd) [ "$1" != -t ] || exit 0 ;;
+esac
+trap 'echo ended >>"$CALLS/$name"; exit 0' TERM
+while :; do sleep 1 & wait $!; done
+EOF
+for tool in bin/ttyd bin/ssh-keygen sbin/sshd; do
+    cp "$work/tool" "$work/toolbox/$tool"
+    chmod +x "$work/toolbox/$tool"
+done
+
+start() { # variables...
+    rm -rf "$work/calls" "$work/run"
+    mkdir "$work/calls" "$work/run"
+    env HOME="$work/home" BERTH_RUN="$work/run" BERTH_TOOLBOX="$work/toolbox" CALLS="$work/calls" BERTH_USER=dev "$@" \
+        sh templates/scripts/start.sh >"$work/log" 2>&1 &
+    pid=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ ! -e "$work/run/.berth-ready" ] || break
+        sleep 0.2
+    done
+    # the tools were started, but may not have run yet
+    sleep 0.5
+}
+stop() {
+    kill "$pid"
+    wait "$pid"
+    rc=$?
+    pid=
+}
+
+echo '1..18'
+printf '# mine\nreturn\n' >"$work/home/.bashrc"
+start BERTH_WEB='terminal jupyter' GREETING="it's \$HOME"
+check 'becomes ready' test -e "$work/run/.berth-ready"
+check 'starts sshd in the foreground' grep -q -- "-D -e -f $work/run/.berth/sshd_config" "$work/calls/sshd"
+check 'keys come from the mounted folder' grep -qx 'AuthorizedKeysFile /etc/berth/keys/authorized_keys' "$work/run/.berth/sshd_config"
+check 'passwords are refused' grep -qx 'PasswordAuthentication no' "$work/run/.berth/sshd_config"
+check 'SFTP is on' grep -qx 'Subsystem sftp internal-sftp' "$work/run/.berth/sshd_config"
+check 'starts ttyd with a password' grep -Eq -- '-p 7681 -c dev:[0-9a-f]{32} ' "$work/calls/ttyd"
+check 'the password is for its owner alone' test "$(stat -c %a "$work/home/.berth/web-password")" = 600
+check 'says what it could not start' grep -q 'no jupyter-lab' "$work/log"
+check 'a session gets the variables of the pod' \
+    test "$(env -i HOME="$work/home" SSH_CONNECTION=x sh -c '. "$HOME/.bashrc" >/dev/null; printf %s "$GREETING"')" = "it's \$HOME"
+check 'the profile of the user is kept' grep -q '^# mine' "$work/home/.bashrc"
+key=$(cat "$work/home/.berth/ssh/host_ed25519")
+stop
+check 'SIGTERM ends it with 0' test "$rc" = 0
+check 'and its tools' grep -qx ended "$work/calls/sshd"
+check 'it is not ready any more' refuse test -e "$work/run/.berth-ready"
+lines=$(wc -l <"$work/home/.bashrc")
+
+start BERTH_WEB= BERTH_SFTP=0
+check 'the host key stays' test "$(cat "$work/home/.berth/ssh/host_ed25519")" = "$key"
+check 'SFTP is off' refuse grep -q sftp "$work/run/.berth/sshd_config"
+check 'no web tool when none is wanted' refuse test -e "$work/calls/ttyd"
+check 'profiles are changed once' test "$(wc -l <"$work/home/.bashrc")" = "$lines"
+stop
+
+start BERTH_SSH=0 BERTH_WEB=
+check 'no sshd when SSH is off' refuse test -e "$work/calls/sshd"
+stop
+exit $bad
