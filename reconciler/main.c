@@ -38,7 +38,7 @@ unknown_verb(const char *name)
 		(void)err_hint(&e, "did you mean `berth %s`? `berth help` lists them all", near);
 	else
 		(void)err_hint(&e, "`berth help` lists them all");
-	return print_error(&e);
+	return error_show(&e);
 }
 
 int
@@ -67,5 +67,5 @@ main(int argc, char **argv)
 		rc = EXIT_FINE;
 	if (fflush(stdout) != 0 && rc >= 0)
 		rc = err_errno(&e, "write to standard output");
-	return rc < 0 ? print_error(&e) : rc;
+	return rc < 0 ? error_show(&e) : rc;
 }

@@ -65,7 +65,7 @@ void help_verb(const struct verb *v);
 bool use_colour(int fd);
 
 /* Where an error goes: stderr, with its hint. Returns the exit code that fits. */
-int print_error(const struct err *e);
+int error_show(const struct err *e);
 
 extern const struct verb cmd_init, cmd_validate, cmd_render, cmd_plan, cmd_apply, cmd_run, cmd_status, cmd_log, cmd_explain,
 	cmd_completion, cmd_version, cmd_help;

@@ -66,7 +66,7 @@ exit_code(int code)
 }
 
 int
-print_error(const struct err *e)
+error_show(const struct err *e)
 {
 	struct buf text AUTO_BUF = BUF_INIT(0);
 
