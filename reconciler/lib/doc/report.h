@@ -40,7 +40,10 @@ struct report {
 
 void report_init(struct report *r, struct arena *mem);
 
-/* Adds a finding and returns it, so that help and note can be set with finding_help(). Texts are copied. */
+/*
+ * Adds a finding and returns it, so that width, help and note can be set before the next one is added (which may move
+ * it). Texts are copied.
+ */
 struct finding *report_add(struct report *r, enum finding_code code, enum severity s, struct place at, const char *fmt, ...)
 	PRINTF(5, 6);
 void finding_help(struct report *r, struct finding *f, const char *fmt, ...) PRINTF(3, 4);

@@ -12,10 +12,12 @@ struct yaml_limits {
 
 /*
  * Reads one document (YAML 1.2 core schema, https://yaml.org/spec/1.2.2/ chapter 10.3; JSON is a subset) by libyaml's
- * events. Refused, each with a finding at its line and column: what is not UTF-8 or holds control characters;
- * duplicate keys; anchors, aliases, merge keys (<<), tags; keys that are not strings; a second document; integers
- * outside int64, .inf and .nan; more bytes or depth than the limits. Plain `no`, `on`, `2026-01-01` … are strings and
- * give a warning to quote them. An empty document gives VALUE_NULL.
+ * events. Refused, each with a finding at its line and column: what is not UTF-8 or holds control characters, line
+ * breaks other than LF and CR LF, or characters that turn the direction of text around; duplicate keys; anchors, aliases,
+ * merge keys (<<), tags; keys that are not strings; a second document; integers outside int64, .inf and .nan; more bytes
+ * or depth than the limits, or more keys and values than a sixteenth of the bytes allowed (so that a document of
+ * FILE_DOC_MAX fits ARENA_ENV_MAX). Plain `no`, `on`, `2026-01-01` ... are strings and give a warning to quote them; 0123
+ * is the number 123 and gives one too. An empty document gives VALUE_NULL.
  * Returns 0 with *out, or ERR_INVALID when the report got an error (then *out is untouched).
  * Time is linear in len. `file` is copied into `mem` once and shared by all places.
  */

@@ -336,46 +336,85 @@ on_event(struct reader *p, const yaml_event_t *ev)
 }
 
 /* libyaml's wording is for authors of parsers, ours for authors of files. */
+static const struct message {
+	const char *problem, *what, *help;
+	bool opened; /* the mistake is where it was opened, not where the text ended */
+} messages[] = {
+	{ "found a tab character", "tab used as indentation", "indent with spaces", false },
+	{ "mapping values are not allowed", "a colon where no key can stand",
+	  "check the indentation, put a blank behind the ':' of the line before, and quote text that holds ': '", false },
+	{ "did not find expected key", "a key was expected here",
+	  "check the quotes of this line, and its indentation against the lines before", false },
+	{ "could not find expected ':'", "a key without ':'", "write \"key: value\", with a blank behind the colon", false },
+	{ "did not find expected '-'", "a list item or the end of the list was expected here",
+	  "check the indentation of this line", false },
+	{ "did not find expected ',' or ']'", "the list opened with [ is not closed", "add ',' or ']'", true },
+	{ "did not find expected ',' or '}'", "the map opened with { is not closed", "add ',' or '}'", true },
+	{ "found unexpected end of stream", "a quote is not closed", "add the closing quote", true },
+	{ "found unexpected document indicator", "a quote is not closed", "add the closing quote", true },
+	{ "found unknown escape character", "unknown escape in double quotes",
+	  "write \\\\ for a backslash, or use single quotes", false },
+	{ "block sequence entries are not allowed", "a list item cannot stand here",
+	  "start the list on a line of its own, and quote text that starts with '- '", false },
+	{ "did not find expected <document start>", "text after the end of the document", "remove it", false },
+	{ "found character that cannot start any token", "this character cannot start a value", "put the text in quotes", false },
+	{ "did not find expected node content", "a value was expected here", "put the text in quotes if it is text", false },
+	{ "did not find expected comment or line break", "text behind '|' or '>'", "start the text on the next line", false },
+};
+
+/* The first line of a conflict that git left in the file, or 0. */
+static uint32_t
+conflict_line(const struct yaml_text *t)
+{
+	const char *s = t->s, *end = s + t->len;
+
+	for (uint32_t line = 1; s && s < end; line++) {
+		if (end - s >= 8 && memcmp(s, "<<<<<<< ", 8) == 0)
+			return line;
+		s = memchr(s, '\n', (size_t)(end - s));
+		s = s ? s + 1 : NULL;
+	}
+	return 0;
+}
+
+static const struct message *
+message_of(const struct reader *p, const char *problem, size_t offset)
+{
+	if (offset < p->text.len && p->text.s[offset] == '\t')
+		return &messages[0];
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (strncmp(problem, messages[i].problem, strlen(messages[i].problem)) == 0)
+			return &messages[i];
+	return NULL;
+}
+
 static void
 report_syntax(struct reader *p, const yaml_parser_t *yp)
 {
-	static const struct {
-		const char *problem, *what, *help;
-	} rows[] = {
-		{ "found a tab character", "tab used as indentation", "indent with spaces" },
-		{ "mapping values are not allowed", "a colon that makes no key here",
-		  "check the line before it for a missing space after ':' or a missing quote, and the indentation" },
-		{ "did not find expected key", "a key was expected here", "check the indentation of this line and of the one before it" },
-		{ "could not find expected ':'", "a key without ':'", "write \"key: value\", with a space after the colon" },
-		{ "did not find expected '-'", "a list item or the end of the list was expected here", "check the indentation of this line" },
-		{ "did not find expected ',' or ']'", "the list opened with [ is not closed", "add ',' or ']'" },
-		{ "did not find expected ',' or '}'", "the map opened with { is not closed", "add ',' or '}'" },
-		{ "found unexpected end of stream", "a quote is not closed", "add the closing quote" },
-		{ "found unknown escape character", "unknown escape in double quotes", "write \\\\ for a backslash, or use single quotes" },
-		{ "block sequence entries are not allowed", "a list item makes no sense here", "start the list on a line of its own" },
-		{ "did not find expected <document start>", "text after the end of the document", "remove it" },
-		{ "found character that cannot start any token", "this character cannot start a value", "put the text in quotes" },
-	};
-	struct place at = place_of(p, yp->problem_mark);
 	const char *problem = yp->problem ? yp->problem : "not valid YAML";
-	size_t offset = yaml_text_offset(&p->text, yp->problem_mark.index);
+	const struct message *m = message_of(p, problem, yaml_text_offset(&p->text, yp->problem_mark.index));
+	bool elsewhere = yp->context && yp->context_mark.line != yp->problem_mark.line;
+	bool opened = m && m->opened && yp->context;
+	uint32_t conflict = conflict_line(&p->text);
+	struct place at = place_of(p, opened ? yp->context_mark : yp->problem_mark);
 	struct finding *f;
 
-	if (offset < p->text.len && p->text.s[offset] == '\t')
-		problem = "found a tab character";
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strncmp(problem, rows[i].problem, strlen(rows[i].problem)) != 0)
-			continue;
-		f = report_add(p->r, FINDING_YAML_SYNTAX, SEVERITY_ERROR, at, "%s", rows[i].what);
-		finding_help(p->r, f, "%s", rows[i].help);
-		goto context;
+	p->errors++;
+	if (conflict) {
+		f = report_add(p->r, FINDING_YAML_SYNTAX, SEVERITY_ERROR, (struct place){ p->file, conflict, 1 },
+		               "git left a merge conflict here");
+		f->width = 7;
+		finding_help(p->r, f, "keep one side and remove the lines with <<<<<<<, ======= and >>>>>>>");
+		return;
 	}
-	f = report_add(p->r, FINDING_YAML_SYNTAX, SEVERITY_ERROR, at, "%s", problem);
-context:
-	if (yp->context && yp->context_mark.line != yp->problem_mark.line)
+	f = report_add(p->r, FINDING_YAML_SYNTAX, SEVERITY_ERROR, at, "%s", m ? m->what : problem);
+	if (m)
+		finding_help(p->r, f, "%s", m->help);
+	if (opened && elsewhere)
+		finding_note(p->r, f, "noticed at line %zu, column %zu", yp->problem_mark.line + 1, yp->problem_mark.column + 1);
+	else if (elsewhere)
 		finding_note(p->r, f, "%s that starts at line %zu, column %zu", yp->context, yp->context_mark.line + 1,
 		             yp->context_mark.column + 1);
-	p->errors++;
 }
 
 /* Between two events stand only blanks, indicators and comments; what is wrong there ends the reading. */
