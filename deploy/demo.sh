@@ -12,7 +12,7 @@ clone=$demo/environments
 if [ ! -f "$demo/made" ]; then
 	rm -rf "$bare" "$clone" "$demo/state"
 	mkdir -p "$demo"
-	"$berth" init "$clone" >/dev/null
+	said=$("$berth" init "$clone" 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }
 	git clone -q --bare "$clone" "$bare"
 	git -C "$clone" config user.name alice
 	git -C "$clone" config user.email alice@example.com
