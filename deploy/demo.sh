@@ -14,6 +14,7 @@ if [ ! -f "$demo/made" ]; then
 	mkdir -p "$demo"
 	said=$("$berth" init "$clone" 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }
 	git clone -q --bare "$clone" "$bare"
+	git -C "$bare" remote remove origin
 	git -C "$clone" config user.name alice
 	git -C "$clone" config user.email alice@example.com
 	git -C "$clone" config commit.gpgsign false

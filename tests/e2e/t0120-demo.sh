@@ -53,6 +53,11 @@ oops_told() { shown berth/status:envs/bo/oops.yaml | grep -q 'flavour'; }
 start
 check "every environment of the demo becomes Rendered" until_true all_rendered
 check "it says what to do next" grep -q 'git show origin/berth/rendered' "$dir/said"
+told() { # berth status, asked in DIR
+	"$BERTH" status -C "$1" >"$dir/table" 2>&1 && [ "$(grep -c ' Rendered ' "$dir/table")" -gt 4 ]
+}
+check "berth status in the clone shows them" told "$clone"
+check "and in the repository itself" told "$bare"
 
 sed -i 's/cpu-small/gpu-small/' "$clone/envs/alice/notebook.yaml"
 check "an edit can be pushed" commit "notebook: take a GPU"

@@ -116,17 +116,20 @@ git_init_with(const char *dir, const char *branch, const struct git_new_file *fi
 	return rc < 0 ? git_fail(e, rc, "make a repository in %s", dir) : 0;
 }
 
+/* The repository was opened without its configuration (repo.c), so the file is read here for this one value. */
 int
 git_origin_url(struct git_repo *g, const char *remote, struct arena *mem, const char **url, struct err *e)
 {
-	git_remote *r = NULL;
-	int rc = git_remote_lookup(&r, g->repo, remote);
+	const char *path = arena_printf(mem, "%sconfig", git_repository_commondir(g->repo)), *value;
+	git_config *config = NULL, *snap = NULL;
+	int rc = git_config_open_ondisk(&config, path);
 
-	if (rc < 0)
-		return git_fail(e, rc, "remote %s", remote);
-	*url = arena_strdup(mem, git_remote_url(r));
-	git_remote_free(r);
-	return 0;
+	if (rc == 0 && (rc = git_config_snapshot(&snap, config)) == 0 &&
+	    (rc = git_config_get_string(&value, snap, arena_printf(mem, "remote.%s.url", remote))) == 0)
+		*url = arena_strdup(mem, value);
+	git_config_free(snap);
+	git_config_free(config);
+	return rc < 0 ? git_fail(e, rc, "remote %s", remote) : 0;
 }
 
 int
