@@ -227,6 +227,9 @@ builtin_fail(const struct builtin_call *c, const char *name, const char *fmt, ..
 int
 builtin_invoke(const struct builtin *b, const struct builtin_call *c, struct value **out)
 {
+	size_t read = 0;
+	int rc;
+
 	if (c->n < b->min && b->variadic)
 		return render_fail(c->r, "invalid arguments to builtin: %s: expected at least %u arguments", b->name, b->min);
 	if (c->n < b->min || c->n > b->max)
@@ -234,8 +237,12 @@ builtin_invoke(const struct builtin *b, const struct builtin_call *c, struct val
 	for (size_t i = 0; i < c->n; i++) {
 		unsigned want = b->types[i < 2 ? i : 2];
 
+		if (c->args[i]->type == VALUE_STR)
+			read += c->args[i]->str.len;
 		if (!(value_kind_bit(c->args[i]) & want))
 			return builtin_fail(c, b->name, "argument %zu is of type %s", i + 1, value_kind_name(c->args[i]));
 	}
+	if ((rc = render_steps(c->r, STEPS_FOR_BYTES(read))) < 0)
+		return rc;
 	return b->fn(c, out);
 }

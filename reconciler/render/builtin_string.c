@@ -15,7 +15,7 @@ change_case(const struct builtin_call *c, char first, char last, struct value **
 	size_t from = c->r->scratch.len;
 	int rc;
 
-	if ((rc = render_steps(c->r, v->str.len / 64)) < 0 || (rc = render_put(c->r, v->str.s, v->str.len)) < 0)
+	if ((rc = render_put(c->r, v->str.s, v->str.len)) < 0)
 		return rc;
 	for (size_t i = from; i < c->r->scratch.len; i++) {
 		if (c->r->scratch.data[i] >= first && c->r->scratch.data[i] <= last)
@@ -65,10 +65,7 @@ strip(const struct builtin_call *c, bool left, bool right, struct value **out)
 	const struct value *v = c->args[0];
 	const char *s = v->str.s, *end = s + v->str.len;
 	size_t n;
-	int rc;
 
-	if ((rc = render_steps(c->r, v->str.len / 64)) < 0)
-		return rc;
 	while (left && (n = space_at(s, end)))
 		s += n;
 	while (right && end > s) {
@@ -128,8 +125,6 @@ split(const struct builtin_call *c, const char *sep, size_t sep_len, struct valu
 	size_t n = 0;
 	int rc;
 
-	if ((rc = render_steps(c->r, v->str.len / 64)) < 0)
-		return rc;
 	for (next = v->str.len || sep_len ? s : NULL; next; n++)
 		(void)part_end(next, end, sep, sep_len, &next);
 	if ((rc = render_list(c->r, n, &list)) < 0)
@@ -252,16 +247,11 @@ builtin_len(const struct builtin_call *c, struct value **out)
 {
 	const struct value *v = c->args[0];
 	int64_t n = 0;
-	int rc;
 
-	if (v->type == VALUE_LIST) {
+	if (v->type == VALUE_LIST)
 		n = (int64_t)v->list.n;
-	} else {
-		if ((rc = render_steps(c->r, v->str.len / 64)) < 0)
-			return rc;
-		for (size_t i = 0; i < v->str.len; i++)
-			n += ((unsigned char)v->str.s[i] & 0xc0) != 0x80;
-	}
+	for (size_t i = 0; v->type == VALUE_STR && i < v->str.len; i++)
+		n += ((unsigned char)v->str.s[i] & 0xc0) != 0x80;
 	*out = value_int(c->r->mem, n);
 	return 0;
 }

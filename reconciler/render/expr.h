@@ -47,7 +47,7 @@ struct expr {
 	const struct builtin *builtin; /* EXPR_NAME: what the name means when no variable has it, or NULL */
 	const char **keys;             /* EXPR_MAP */
 	struct expr **items;
-	size_t n;
+	size_t n; /* of items; EXPR_NAME, EXPR_DOT: bytes of the name */
 };
 
 /* A parsed expression with its text, for messages. */

@@ -13,7 +13,7 @@ expr_dot(struct render *r, const struct scope *s, const struct expr *x, struct v
 	struct value *of, *v;
 	int rc;
 
-	if ((rc = expr_eval(r, s, x->a, &of)) < 0)
+	if ((rc = expr_eval(r, s, x->a, &of)) < 0 || (rc = render_steps(r, STEPS_FOR_BYTES(x->n))) < 0)
 		return rc;
 	if (of->type != VALUE_MAP)
 		return render_fail(r, "infix: . expects objects");
@@ -55,7 +55,7 @@ subject_length(struct render *r, const struct value *of, size_t *n)
 	if (of->type == VALUE_LIST) {
 		*n = of->list.n;
 	} else {
-		rc = render_steps(r, of->str.len / 64);
+		rc = render_steps(r, STEPS_FOR_BYTES(of->str.len));
 		*n = utf8_count(of->str.s, of->str.len);
 	}
 	return rc;
@@ -83,6 +83,8 @@ expr_index(struct render *r, const struct scope *s, const struct expr *x, struct
 	if (of->type == VALUE_MAP) {
 		if (at->type != VALUE_STR)
 			return render_fail(r, "object keys must be strings");
+		if ((rc = render_steps(r, STEPS_FOR_BYTES(at->str.len))) < 0)
+			return rc;
 		*out = strlen(at->str.s) == at->str.len ? value_get(of, at->str.s) : NULL;
 		if (!*out)
 			*out = &constant_null;

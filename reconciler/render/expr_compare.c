@@ -63,7 +63,7 @@ equal_at(struct render *r, const struct value *x, const struct value *y, unsigne
 	if (x->type != y->type)
 		return 0;
 	if (x->type == VALUE_STR) {
-		if (x->str.len == y->str.len && (rc = render_steps(r, x->str.len / 256)) == 0)
+		if (x->str.len == y->str.len && (rc = render_steps(r, STEPS_FOR_BYTES(x->str.len))) == 0)
 			*out = string_order(x, y) == 0;
 		return rc;
 	}
@@ -77,6 +77,8 @@ equal_at(struct render *r, const struct value *x, const struct value *y, unsigne
 	for (size_t i = 0; i < value_len(x) && *out; i++) {
 		const struct value *a, *b;
 
+		if (x->type == VALUE_MAP && (rc = render_steps(r, STEPS_FOR_BYTES(strlen(x->map.items[i].key)))) < 0)
+			return rc;
 		a = x->type == VALUE_LIST ? x->list.items[i] : x->map.items[i].value;
 		b = x->type == VALUE_LIST ? y->list.items[i] : value_get(y, x->map.items[i].key);
 		if (!b)

@@ -41,7 +41,7 @@ scope_find(const struct render *r, const struct scope *s, const char *name)
 static int
 eval_name(struct render *r, const struct scope *s, const struct expr *x, struct value **out)
 {
-	int rc = render_steps(r, s->height / 8);
+	int rc = render_steps(r, s->height / 8 + STEPS_FOR_BYTES(x->n));
 	struct value *v = scope_find(r, s, x->name);
 
 	if (rc < 0)
@@ -170,7 +170,7 @@ eval_order(struct render *r, enum expr_kind kind, const struct value *a, const s
 	if (value_is_number(a) && value_is_number(b)) {
 		c = number_order(a, b);
 	} else if (a->type == VALUE_STR && b->type == VALUE_STR) {
-		if ((rc = render_steps(r, (a->str.len < b->str.len ? a->str.len : b->str.len) / 256)) < 0)
+		if ((rc = render_steps(r, STEPS_FOR_BYTES(a->str.len < b->str.len ? a->str.len : b->str.len))) < 0)
 			return rc;
 		c = string_order(a, b);
 	} else {
@@ -189,11 +189,13 @@ eval_in(struct render *r, const struct value *a, const struct value *b, struct v
 	if (b->type == VALUE_MAP) {
 		if (a->type != VALUE_STR)
 			return render_fail(r, "Infix: in-object expects string on left side");
+		if ((rc = render_steps(r, STEPS_FOR_BYTES(a->str.len))) < 0)
+			return rc;
 		found = strlen(a->str.s) == a->str.len && value_get(b, a->str.s);
 	} else if (b->type == VALUE_STR) {
 		if (a->type != VALUE_STR)
 			return render_fail(r, "Infix: in-string expects string on left side");
-		if ((rc = render_steps(r, b->str.len / 64)) < 0)
+		if ((rc = render_steps(r, STEPS_FOR_BYTES(b->str.len))) < 0)
 			return rc;
 		found = !a->str.len || memmem(b->str.s, b->str.len, a->str.s, a->str.len);
 	} else if (b->type == VALUE_LIST) {

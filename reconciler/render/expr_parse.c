@@ -144,6 +144,7 @@ parse_name(struct parser *p, struct expr **out)
 	if (rc < 0)
 		return rc;
 	(*out)->name = arena_strndup(p->mem, p->t.s, p->t.len);
+	(*out)->n = p->t.len;
 	(*out)->builtin = builtin_find((*out)->name);
 	return token_next(p);
 }
@@ -276,6 +277,7 @@ parse_postfix(struct parser *p, unsigned depth, struct expr **out)
 			rc = token_unexpected(p, "identifier");
 		} else if ((rc = expr_new(p, EXPR_DOT, of, NULL, &x)) == 0) {
 			x->name = arena_strndup(p->mem, p->t.s, p->t.len);
+			x->n = p->t.len;
 			rc = token_next(p);
 		}
 	}

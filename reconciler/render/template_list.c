@@ -343,6 +343,19 @@ compare_sorted(const void *x, const void *y)
 	return c ? c : (a->order > b->order) - (a->order < b->order);
 }
 
+/* Every string is read about log2(n) times. */
+static size_t
+sort_steps(const struct sorted *tagged, size_t n)
+{
+	size_t steps = n, rounds = 1;
+
+	while (n >> rounds)
+		rounds++;
+	for (size_t i = 0; i < n; i++)
+		steps += tagged[i].by->type == VALUE_STR ? STEPS_FOR_BYTES(tagged[i].by->str.len) * rounds : 0;
+	return steps;
+}
+
 int
 op_sort(struct render *r, const struct scope *s, const struct node *n, struct value **out)
 {
@@ -352,7 +365,7 @@ op_sort(struct render *r, const struct scope *s, const struct node *n, struct va
 	int rc;
 
 	if ((rc = operand_list(r, s, n, message, &in)) < 0 || (rc = render_list(r, in->list.n, &list)) < 0 ||
-	    (rc = render_steps(r, in->list.n)) < 0 || (rc = render_room(r, in->list.n * sizeof(*tagged))) < 0)
+	    (rc = render_room(r, in->list.n * sizeof(*tagged))) < 0)
 		return rc;
 	tagged = arena_array(r->mem, in->list.n, sizeof(*tagged));
 	for (size_t i = 0; i < in->list.n; i++) {
@@ -365,6 +378,8 @@ op_sort(struct render *r, const struct scope *s, const struct node *n, struct va
 		    value_kind_bit(tagged[i].by) != value_kind_bit(tagged[0].by))
 			return render_fail(r, "%s", message);
 	}
+	if ((rc = render_steps(r, sort_steps(tagged, in->list.n))) < 0)
+		return rc;
 	if (in->list.n)
 		qsort(tagged, in->list.n, sizeof(*tagged), compare_sorted);
 	for (size_t i = 0; i < in->list.n; i++)

@@ -111,6 +111,8 @@ int place_wrap(struct err *e, struct place at);
 
 /* Counts n steps; ERR_INVALID over a limit. */
 int render_steps(struct render *r, size_t n) MUST_USE;
+/* The steps that reading n bytes counts for: long names and strings must not make a step slow. */
+#define STEPS_FOR_BYTES(n) ((n) / 64)
 /* Checks that n more bytes may be made. */
 int render_room(struct render *r, size_t n) MUST_USE;
 

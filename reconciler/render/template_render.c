@@ -307,6 +307,10 @@ static int
 check_names(struct render *r, const struct value *map, const char *of)
 {
 	for (size_t i = 0; i < map->map.n; i++) {
+		int rc = render_steps(r, 1 + STEPS_FOR_BYTES(strlen(map->map.items[i].key)));
+
+		if (rc < 0)
+			return rc;
 		if (!is_identifier(map->map.items[i].key))
 			return render_fail(r, "top level keys of %s must follow /[a-zA-Z_][a-zA-Z0-9_]*/ (\"%.80s\")", of,
 			                   map->map.items[i].key);

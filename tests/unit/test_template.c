@@ -239,6 +239,24 @@ test_limits(void **state)
 		{ "flattening of a shared tree",
 		  "{$flattenDeep: {$reduce: {$eval: 'range(0, 40)'}, 'each(a,x)': {$eval: '[a, a]'}, initial: 1}}", "{}", "steps",
 		  { 0, 0, 0 } },
+#define LONG "{$reduce: {$eval: 'range(0, 19)'}, 'each(a,x)': '${a}${a}', initial: x}"
+		{ "long strings sorted", "{$let: {s: " LONG "}, in: {$sort: {$map: {$eval: 'range(0, 9999)'}, 'each(x)': '${s[0]}'}, "
+		  "'by(x)': s}}", "{}", "steps", { 0, 0, 0 } },
+		{ "long strings compared", "{$let: {s: " LONG "}, in: {$find: {$eval: 'range(0, 9999)'}, 'each(x)': 's < s'}}", "{}",
+		  "steps", { 0, 0, 0 } },
+		{ "long strings searched",
+		  "{$let: {s: " LONG "}, in: {$find: {$eval: 'range(0, 9999)'}, 'each(x)': '\"y\" in s || s in {} || {}[s]'}}",
+		  "{}", "steps", { 0, 0, 0 } },
+		{ "long strings counted", "{$let: {s: " LONG "}, in: {$find: {$eval: 'range(0, 9999)'}, 'each(x)': 'len(s) == 0'}}",
+		  "{}", "steps", { 0, 0, 0 } },
+		{ "long keys compared",
+		  "{$let: {m: {$let: {s: " LONG "}, in: {'${s}': 1}}}, in: {$find: {$eval: 'range(0, 9999)'}, 'each(x)': 'm != m'}}",
+		  "{}", "steps", { 0, 0, 0 } },
+		{ "long names bound",
+		  "{$let: {m: {$let: {s: " LONG "}, in: {'${s}': 1}}}, in: {$map: {$eval: 'range(0, 9999)'}, "
+		  "'each(x)': {$let: {$if: 'true', then: {$eval: m}}, in: 1}}}",
+		  "{}", "steps", { 0, 0, 0 } },
+#undef LONG
 		{ "few steps", "['${a}', '${a}', '${a}', '${a}']", "{a: 1}", "limit of 8 steps", { 8, 0, 0 } },
 		{ "little depth", "[[[['${a}']]]]", "{a: 1}", "limit of 4 (depth)", { 0, 4, 0 } },
 		{ "few bytes", "['${a}${a}${a}']", "{a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}",
