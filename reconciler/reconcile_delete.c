@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deletions: counted, guarded, and only then made. */
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/doc/yaml.h"
+#include "reconcile_pass.h"
+#include "repo/guard.h"
+
+#define GUARD_MAX_DELETE 3
+#define GUARD_FRACTION 0.25
+
+/* Guards are read from the commit that is applied now, not from the one that deletes. */
+static int
+guard_limits(struct pass *p, int64_t *max_delete, double *fraction, struct err *e)
+{
+	struct git_repo *g = source_git(p->r->c.source);
+	const struct value *guards, *f;
+	struct git_commit_info c;
+	struct report ignored;
+	struct value *v = NULL;
+	const char *bytes;
+	struct oid id;
+	size_t len;
+
+	(void)e;
+	*max_delete = GUARD_MAX_DELETE;
+	*fraction = GUARD_FRACTION;
+	report_init(&ignored, p->mem);
+	if (!p->view.has_source || git_commit_read(g, &p->view.source, p->mem, &c, NULL) < 0 ||
+	    git_tree_find(g, &c.tree, "berth.yaml", &id, NULL, NULL) < 0 ||
+	    git_blob_read(g, &id, FILE_DOC_MAX, p->mem, &bytes, &len, NULL) < 0 ||
+	    yaml_read(p->mem, "berth.yaml", bytes, len, NULL, &ignored, &v) < 0)
+		return 0; /* nothing to go by: the built-in limits */
+	guards = value_at(v, "spec.guards");
+	*max_delete = value_as_int(value_get(guards, "maxDelete"), GUARD_MAX_DELETE);
+	f = value_get(guards, "maxDeleteFraction");
+	if (value_is(f, VALUE_REAL))
+		*fraction = f->real;
+	else if (value_is(f, VALUE_INT))
+		*fraction = (double)f->integer;
+	return 0;
+}
+
+/* 1: the deletions may go on, 0: held. */
+static int
+deletions_allowed(struct pass *p, struct err *e)
+{
+	struct log_about a = pass_about(p, NULL, "plan");
+	const char **units;
+	int64_t max_delete;
+	double fraction;
+	size_t allowed, released;
+	int rc;
+
+	if (!p->ndrops)
+		return 1;
+	if ((rc = guard_limits(p, &max_delete, &fraction, e)) < 0 ||
+	    (rc = p->r->c.target->ops->units(p->r->c.target, "envs/", &units, &p->live, e)) < 0)
+		return rc;
+	allowed = guard_allowed(max_delete, fraction, p->live);
+	if (p->ndrops <= allowed)
+		return 1;
+	rc = guard_released(source_git(p->r->c.source), p->view.has_source ? &p->view.source : NULL, &p->heads.main, &released,
+	                    e);
+	if (rc < 0)
+		return rc;
+	if (p->ndrops <= released)
+		return 1;
+	log_line(LOG_WARN, &a, "E502 %zu deletions held: guards allow %zu of %zu; release them with a commit on main whose "
+	         "message ends in \"Berth-Allow-Delete: %zu\"", p->ndrops, allowed, p->live, p->ndrops);
+	return 0;
+}
+
+static int
+drop_one(struct pass *p, const char *unit, struct err *e)
+{
+	const char *owner = arena_strndup(p->mem, unit + 5, strcspn(unit + 5, "/"));
+	const char *name = unit + 5 + strlen(owner) + 1;
+	struct log_about a = pass_about(p, unit + 5, "apply");
+	int rc = p->r->c.target->ops->drop(p->r->c.target, unit, e);
+
+	if (rc < 0)
+		return rc;
+	publish_gone(p->r->c.publisher, owner, name);
+	log_line(LOG_INFO, &a, "deleted");
+	return 0;
+}
+
+static int
+hold_one(struct pass *p, const char *unit, struct err *e)
+{
+	const char *owner = arena_strndup(p->mem, unit + 5, strcspn(unit + 5, "/"));
+	const char *name = unit + 5 + strlen(owner) + 1;
+	int rc;
+
+	rc = observe_held(p, owner, name, arena_printf(p->mem, "envs/%s/%s.yaml", owner, name), PENDING_GUARD, NULL, e);
+	if (rc < 0)
+		return rc;
+	p->obs[p->nobs - 1].message =
+		arena_printf(p->mem, "deletion held: one of %zu at once; a commit on main with the trailer "
+	                             "\"Berth-Allow-Delete: %zu\" releases them", p->ndrops, p->ndrops);
+	return 0;
+}
+
+/* Owners whose last environment went get their own set looked at again, now that it is decided. */
+static int
+finish_owners(struct pass *p, struct err *e)
+{
+	struct target *t = p->r->c.target;
+	int rc;
+
+	for (size_t i = 0; i < p->ndrops; i++) {
+		const char *owner = arena_strndup(p->mem, p->drops[i] + 5, strcspn(p->drops[i] + 5, "/"));
+		struct owner_result o;
+		bool keep = false;
+
+		if (i && str_starts(p->drops[i - 1] + 5, owner) && p->drops[i - 1][5 + strlen(owner)] == '/')
+			continue;
+		arena_reset(p->owner_mem);
+		if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, &o, e)) < 0)
+			return rc;
+		for (size_t j = 0; j < o.n; j++)
+			keep |= !o.envs[j].ok;
+		if (o.bundle && !keep)
+			rc = t->ops->put(t, o.bundle, false, e);
+		else if (!o.user && !o.n)
+			rc = t->ops->drop(t, arena_printf(p->owner_mem, "users/%s", owner), e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+apply_deletions(struct pass *p, struct err *e)
+{
+	int allowed = deletions_allowed(p, e), rc;
+
+	if (allowed < 0)
+		return allowed;
+	p->r->guard_held = !allowed;
+	for (size_t i = 0; i < p->ndrops; i++)
+		if ((rc = allowed ? drop_one(p, p->drops[i], e) : hold_one(p, p->drops[i], e)) < 0)
+			return rc;
+	return allowed ? finish_owners(p, e) : 0;
+}
