@@ -11,6 +11,7 @@
 
 #define NAME_MAX_LENGTH 253
 #define DEPTH_MAX 100
+#define ROOM_MIN ((size_t)64 * 1024) /* bytes: lists and maps grow by doubling */
 
 /* Kinds without a namespace. "" is the core group. */
 static const struct {
@@ -84,13 +85,13 @@ kind_valid(const char *s)
 	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == n;
 }
 
-/* A deep copy without map members that are null; NULL when too deep. */
+/* A deep copy without map members that are null; NULL when too deep, or too large for the arena. */
 static struct value *
 copy_clean(struct arena *mem, const struct value *v, unsigned depth)
 {
 	struct value *out, *child;
 
-	if (depth > DEPTH_MAX)
+	if (depth > DEPTH_MAX || arena_room(mem) < ROOM_MIN + (v->type == VALUE_STR ? v->str.len : 0))
 		return NULL;
 	if (v->type == VALUE_LIST) {
 		out = value_list(mem);
@@ -179,7 +180,7 @@ object_make(struct arena *mem, const struct bundle_unit *u, const struct value *
 	if (!value_is(v, VALUE_MAP))
 		return err_set(e, ERR_INVALID, "gives a %s where an object belongs", value_type_name(v->type));
 	if (!(copy = copy_clean(mem, v, 0)))
-		return err_set(e, ERR_INVALID, "gives an object of more than %d levels", DEPTH_MAX);
+		return err_set(e, ERR_INVALID, "gives an object of more than %d levels, or too large a one", DEPTH_MAX);
 	o.api_version = value_as_str(value_get(copy, "apiVersion"), NULL);
 	o.kind = value_as_str(value_get(copy, "kind"), NULL);
 	metadata = value_get(copy, "metadata");

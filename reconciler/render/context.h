@@ -80,6 +80,7 @@ const char *context_access_mode(const char *shorthand); /* "RWX" -> "ReadWriteMa
 /* The port of a web tool of access.web ("terminal" 7681, "jupyter" 8888, "vscode" 8080), or 0. */
 int64_t context_web_port(const char *tool);
 
+#define CONTEXT_PODS_MAX 128 /* of one environment */
 #define CONTEXT_SSH_PORT 2222
 #define CONTEXT_TORCH_PORT 29500
 

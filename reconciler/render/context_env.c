@@ -217,15 +217,61 @@ own_address(const struct env *env)
 	return strcmp(value_as_str(value_at(env->spec, "access.ssh.via"), org), "loadBalancer") == 0;
 }
 
+/* Values and bytes of text below v. */
+static void
+measure(const struct value *v, size_t *values, size_t *text)
+{
+	(*values)++;
+	if (v->type == VALUE_STR)
+		*text += v->str.len;
+	for (size_t i = 0; v->type == VALUE_LIST && i < v->list.n; i++)
+		measure(v->list.items[i], values, text);
+	for (size_t i = 0; v->type == VALUE_MAP && i < v->map.n; i++) {
+		*text += strlen(v->map.items[i].key);
+		measure(v->map.items[i].value, values, text);
+	}
+}
+
+/*
+ * Refuses what would not fit in the arena, where running over is the end of the program. The factors are upper bounds
+ * of what a value of the spec, a byte of text and a pod turn into, context and objects together.
+ */
+static int
+check_room(const struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct err *e)
+{
+	size_t values = 0, text = env->setup ? strlen(env->setup) : 0, need;
+
+	if (env->replicas_full > CONTEXT_PODS_MAX)
+		return err_set(e, ERR_INVALID, "spec.distributed: %lld pods, at most %d", (long long)env->replicas_full, CONTEXT_PODS_MAX);
+	measure(env->spec, &values, &text);
+	measure(scripts->files, &values, &text);
+	measure(env->doc->root, &values, &text);
+	for (size_t i = 0; i <= env->nshare; i++) {
+		const struct doc *user = i < env->nshare ? env->share[i] : env->user;
+
+		if (user && user->spec)
+			measure(user->spec, &values, &text);
+	}
+	need = 256 * 1024 + values * 3072 + text * 6 + (size_t)env->replicas_full * 14 * 1024;
+	if (need > arena_room(mem))
+		return err_set(e, ERR_INVALID, "too large to render: %zu values, %zu bytes of text, %lld pods", values, text,
+		               (long long)env->replicas_full);
+	return 0;
+}
+
 int
 context_env(struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct value **out, struct err *e)
 {
-	struct value *context = context_base(mem, env->org), *v = value_map(mem);
+	struct value *context, *v;
 	const char *on_delete = value_as_str(value_at(env->spec, "lifecycle.onDelete"), "retain");
 	int rc;
 
+	if ((rc = check_room(mem, env, scripts, e)) < 0)
+		return rc;
 	if (env->setup && !str_utf8_valid(env->setup, strlen(env->setup)))
 		return err_set(e, ERR_INVALID, "spec.setup: the script is not UTF-8 text");
+	context = context_base(mem, env->org);
+	v = value_map(mem);
 	value_set(mem, context, "team", context_doc(mem, env->team));
 	value_set(mem, context, "user", context_doc(mem, env->user));
 	value_set(mem, context, "flavor", context_doc(mem, env->flavor));

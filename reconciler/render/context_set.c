@@ -7,6 +7,9 @@
 #include "parse/quantity.h"
 #include "render/context.h"
 
+#define PORTS_MAX 1000
+#define CLAIMS_MAX 1000
+#define QUEUE_FLAVORS_MAX 64 /* what Kueue takes in one group */
 #define SHARED_SIZE ((int64_t)100 << 30) /* bytes; file systems that grow by themselves ignore it */
 
 static const struct value *
@@ -89,7 +92,8 @@ shared_claims(struct arena *mem, const struct doc *org, const struct doc *user, 
 		if (!name && own)
 			name = arena_printf(mem, "%s-shared", user->name);
 		/* with no environment that uses the default name, the user's volume stands all the same */
-		if (!name || !context_shared_name_ok(name) || value_get(seen, name) || (i == n && value_len(out) > 0))
+		if (!name || !context_shared_name_ok(name) || value_get(seen, name) || value_len(out) >= CLAIMS_MAX ||
+		    (i == n && value_len(out) > 0))
 			continue;
 		value_set(mem, seen, name, value_bool(mem, true));
 		value_push(mem, out, context_claim(mem, name, size, class, "RWX"));
@@ -107,7 +111,7 @@ network_port(struct arena *mem, int64_t port)
 	return out;
 }
 
-/* SSH, the web tools and every port that an environment opens, each once. */
+/* SSH, the web tools and every port that an environment opens, each once; beyond PORTS_MAX they stay closed. */
 static struct value *
 access_ports(struct arena *mem, const struct env *const *envs, size_t n)
 {
@@ -128,7 +132,7 @@ access_ports(struct arena *mem, const struct env *const *envs, size_t n)
 			int64_t port = value_as_int(value_item(more, k), 0);
 			const char *key = arena_printf(mem, "%lld", (long long)port);
 
-			if (value_get(seen, key))
+			if (value_get(seen, key) || value_len(out) >= PORTS_MAX)
 				continue;
 			value_set(mem, seen, key, value_bool(mem, true));
 			value_push(mem, out, network_port(mem, port));
@@ -259,7 +263,8 @@ context_team(struct arena *mem, const struct site *s, const struct doc *team, st
 	struct value *context = context_base(mem, s->org), *v = value_map(mem);
 	const struct value *q = value_get(team->spec, "queue");
 
-	(void)e;
+	if (value_len(value_get(q, "quota")) > QUEUE_FLAVORS_MAX)
+		return err_set(e, ERR_INVALID, "spec.queue.quota: at most %d flavors", QUEUE_FLAVORS_MAX);
 	value_set(mem, context, "team", context_doc(mem, team));
 	value_set(mem, context, "set", v);
 	value_set(mem, v, "queue", q && context_feature(context, "kueue") ? cluster_queue(mem, q) : value_null(mem));
