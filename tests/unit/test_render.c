@@ -508,10 +508,91 @@ later_names_what_is_not_rendered(void **state)
 	}
 }
 
+/* `n` rows of text with the number of the row for #, as a spec. */
+static char *
+rows_text(struct arena *mem, const char *head, const char *row, size_t n, const char *tail)
+{
+	struct buf b AUTO_BUF = BUF_INIT(0);
+
+	buf_str(&b, head);
+	for (size_t i = 0; i < n; i++)
+		for (const char *c = row; *c; c++)
+			if (*c == '#')
+				buf_printf(&b, "%zu", i);
+			else
+				buf_char(&b, *c);
+	buf_str(&b, tail);
+	return arena_strndup(mem, buf_cstr(&b), b.len);
+}
+
+/* An environment's arena ends the program when it runs over: whatever is asked for, rendering must see it before. */
+static void
+large_specs_render_or_are_refused(void **state)
+{
+	static const struct {
+		const char *head, *row, *tail;
+		size_t fits, limit; /* rows that must render, and rows that need not */
+	} rows[] = {
+		{ "  env:\n", "    V#: x\n", "", 300, 9000 },
+		{ "  env:\n    TEXT: \"", "$$#$(x)", "\"\n", 2000, 20000 },
+		{ "  volumes:\n", "  - {name: v#, size: 1Gi, path: /v#, access: RWX}\n", "", 30, 1500 },
+		{ "  access:\n    ports: [80", ", 1#", "]\n", 100, 5000 },
+		{ "  scheduling:\n    nodeSelector:\n", "      k#: v\n", "", 300, 9000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (size_t n = rows[i].fits; n <= rows[i].limit; n = n * 2) {
+			struct arena *text = arena_new((size_t)8 << 20), *mem = arena_new(ARENA_ENV_MAX);
+			struct world w;
+			struct bundle *b;
+			struct err e = { 0 };
+			int rc;
+
+			assert_int_equal(world_load(&w, "", rows_text(text, rows[i].head, rows[i].row, n, rows[i].tail), NULL, NULL, &e), 0);
+			rc = render_env(w.templates, mem, w.tree.envs[0], &b, &e);
+			if (rc < 0 && (n == rows[i].fits || !strstr(e.text, "too large")))
+				fail_msg("%zu x %s: %s", n, rows[i].row, e.text);
+			world_free(&w);
+			arena_free(mem);
+			arena_free(text);
+		}
+}
+
+static void
+pods_are_bounded(void **state)
+{
+	static const struct {
+		const char *spec;
+		int rc;
+	} rows[] = {
+		{ "  mode: distributed\n  distributed: {worldSize: 128}\n", 0 },
+		{ "  mode: distributed\n  distributed: {worldSize: 1024, nprocsPerNode: 8}\n", 0 },
+		{ "  mode: distributed\n  distributed: {worldSize: 129}\n", ERR_INVALID },
+		{ "  mode: distributed\n  distributed: {worldSize: 4096}\n", ERR_INVALID },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct arena *mem = arena_new(ARENA_ENV_MAX);
+		struct world w;
+		struct bundle *b;
+		struct err e = { 0 };
+
+		assert_int_equal(world_load(&w, "", rows[i].spec, NULL, NULL, &e), 0);
+		if (render_env(w.templates, mem, w.tree.envs[0], &b, &e) != rows[i].rc)
+			fail_msg("%s: %s", rows[i].spec, e.text);
+		world_free(&w);
+		arena_free(mem);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(large_specs_render_or_are_refused),
+		cmocka_unit_test(pods_are_bounded),
 		cmocka_unit_test(fields_of_a_spec_reach_the_objects),
 		cmocka_unit_test(guaranteed_when_memory_matters),
 		cmocka_unit_test(what_is_wrong_is_refused),
