@@ -25,12 +25,12 @@ fix_try(const char *line)
 	struct err e;
 
 	if (proc_run(&p, &r, &e)) {
-		print_error("# %s: %s\n", line, e.text);
+		(void)fprintf(stderr, "# %s: %s\n", line, e.text);
 		return NULL;
 	}
 	(void)snprintf(out, sizeof(out), "%s", buf_cstr(&r.out));
 	if (r.exit_code)
-		print_error("# %s: exit %d: %s\n", line, r.exit_code, buf_cstr(&r.err));
+		(void)fprintf(stderr, "# %s: exit %d: %s\n", line, r.exit_code, buf_cstr(&r.err));
 	while (*out && out[strlen(out) - 1] == '\n')
 		out[strlen(out) - 1] = '\0';
 	return (proc_result_free(&r), r.exit_code) ? NULL : out;

@@ -202,7 +202,7 @@ write_loop(const char *path, int who, int rounds)
 
 		(void)snprintf(name, sizeof(name), "w%d/%d", who, i);
 		if (git_ref_read(g, "refs/heads/berth/x", &tip, &err) || git_commit_read(g, &tip, a, &c, &err) ||
-		    git_edit_new(g, &c.tree, &ed, &err) || git_edit_put(ed, name, name, strlen(name), &err) ||
+		    git_edit_new(g, &c.tree, &ed, &err) || git_edit_put(ed, name, name, strlen(name), &err) < 0 ||
 		    git_edit_write(ed, &tree, NULL, &err) || git_commit_write(g, &tree, &tip, 1, name, i, &commit, &err)) {
 			(void)fprintf(stderr, "# writer %d: %s\n", who, err.text);
 			return 2;

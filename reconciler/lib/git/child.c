@@ -393,20 +393,20 @@ guard(void)
 static int
 work(char **argv, int n, struct err *e)
 {
-	struct job j = { .url = argv[4], .token_file = argv[5], .username = argv[6], .key_file = argv[7], .e = e,
+	struct job j = { .url = argv[3], .token_file = argv[4], .username = argv[5], .key_file = argv[6], .e = e,
 		.said = BUF_INIT(4096) };
 	struct git_repo *g = NULL;
 	git_remote *remote = NULL;
 	int rc;
 
 	guard();
-	if ((rc = git_url_check(j.url, e)) || (rc = git_open(argv[3], &g, e)))
+	if ((rc = git_url_check(j.url, e)) || (rc = git_open(argv[2], &g, e)))
 		return rc;
 	if ((rc = git_remote_create_anonymous(&remote, g->repo, j.url)) < 0)
 		rc = git_fail(e, rc, "remote");
-	else if (strcmp(argv[2], "fetch") == 0)
+	else if (strcmp(argv[1], "fetch") == 0)
 		rc = fetch(&j, g, remote, argv + CHILD_ARGS, (size_t)(n - CHILD_ARGS));
-	else if (strcmp(argv[2], "push") == 0 && n == CHILD_ARGS + 3)
+	else if (strcmp(argv[1], "push") == 0 && n == CHILD_ARGS + 3)
 		rc = push(&j, g, remote, argv + CHILD_ARGS);
 	else
 		rc = err_set(e, ERR_USAGE, "git-child knows fetch and push");
@@ -422,7 +422,7 @@ git_child_main(int argc, char **argv)
 	struct err e = { 0 };
 	int rc;
 
-	if (argc < CHILD_ARGS || strcmp(argv[1], "git-child") != 0) {
+	if (argc < CHILD_ARGS || strcmp(argv[0], "git-child") != 0) {
 		fputs("git-child is run by berth itself\n", stderr);
 		return 2;
 	}

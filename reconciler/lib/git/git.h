@@ -143,5 +143,5 @@ int git_push_ref(struct git_repo *g, const char *url, const struct git_remote_au
 /* Is this something to open on disk (a path or file://)? Then *path is that path. Everything else is a URL. */
 bool git_url_is_local(const char *url, struct arena *mem, const char **path);
 
-/* The hidden verb that the two above run, given the arguments of main() as they are; returns an exit code. */
+/* The hidden verb that the two above run; argv[0] is "git-child". Returns an exit code. */
 int git_child_main(int argc, char **argv);

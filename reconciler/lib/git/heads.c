@@ -49,11 +49,13 @@ pkt_next(struct pkt_reader *r)
 {
 	int n;
 
-	if (r->at == r->end)
+	if (r->end - r->at < 4)
 		return PKT_END;
-	n = r->end - r->at < 4 ? -1 : hex4(r->at);
-	if (n < 0 || n == 3 || n > PKT_MAX || (n > 3 && n > r->end - r->at))
+	n = hex4(r->at);
+	if (n < 0 || n == 2 || n == 3 || n > PKT_MAX)
 		return PKT_BAD;
+	if (n > 3 && n > r->end - r->at)
+		return PKT_END;
 	r->line = r->at + 4;
 	r->len = n > 4 ? (size_t)n - 4 : 0;
 	r->at += n > 4 ? n : 4;

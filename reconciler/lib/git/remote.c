@@ -50,7 +50,7 @@ is_scp(const char *url)
 {
 	size_t n = strcspn(url, ":/");
 
-	return n > 0 && url[n] == ':';
+	return n > 0 && url[n] == ':' && url[n + 1] != ':'; /* "helper::…" is git's way to run programs */
 }
 
 bool
@@ -83,8 +83,8 @@ git_url_check(const char *url, struct err *e)
 			rest = url + strlen(schemes[i]);
 			which = i;
 		}
-	if (!rest && !strstr(url, "://") && is_scp(url))
-		return url[0] == '-' ? err_set(e, ERR_INVALID, "a remote may not start with '-'") : 0;
+	if (!rest && !strstr(url, "://") && is_scp(url) && url[0] != '-')
+		return 0;
 	if (!rest || !*rest || *rest == '/' || *rest == '-') {
 		err_set(e, ERR_INVALID, "this is not a URL of a git repository that berth can reach");
 		return err_hint(e, "Use a path, https://, http://, ssh://, git:// or user@host:path.");
@@ -191,7 +191,7 @@ int
 git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
           int64_t deadline_ms, const volatile bool *cancel, struct err *e)
 {
-	const char *argv[CHILD_ARGS + REFS_MAX + 1] = { proc_self(), "git-child", "fetch", g->path, url,
+	const char *argv[1 + CHILD_ARGS + REFS_MAX + 1] = { proc_self(), "git-child", "fetch", g->path, url,
 		or_none(auth ? auth->token_file : NULL), or_none(auth ? auth->username : NULL),
 		or_none(auth ? auth->ssh_key_file : NULL) };
 	int rc = git_url_check(url, e);
@@ -201,7 +201,7 @@ git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *aut
 	if (nrefs > REFS_MAX)
 		return err_set(e, ERR_INVALID, "fetch of %zu refs, at most %d", nrefs, REFS_MAX);
 	for (size_t i = 0; i < nrefs; i++)
-		argv[CHILD_ARGS + i] = refs[i];
+		argv[1 + CHILD_ARGS + i] = refs[i];
 	return run("fetch", url, argv, deadline_ms, cancel, e);
 }
 

@@ -5,11 +5,11 @@
 #include "lib/git/priv.h"
 
 /*
- * argv of the child: PROGRAM git-child fetch|push GITDIR URL TOKEN-FILE USERNAME SSH-KEY-FILE, then for fetch REF …, for
+ * argv of the child, behind the program: git-child fetch|push GITDIR URL TOKEN-FILE USERNAME SSH-KEY-FILE, then for fetch REF …, for
  * push REF OLD NEW. "" stands for none. No secret is among them: the token is read from its file by the child.
  * It prints the error code (0: fine), the text and the hint, each on a line.
  */
-#define CHILD_ARGS 8
+#define CHILD_ARGS 7
 
 /* ERR_INVALID for what is no reachable repository, and for a URL with credentials in it (never repeated in the text). */
 int git_url_check(const char *url, struct err *e) MUST_USE;
