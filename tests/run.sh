@@ -79,7 +79,7 @@ else
 fi
 # the list is on descriptor 3: tests get an empty standard input
 while read -r item <&3; do
-	run "$item"
+	run "$item" 3<&-
 done 3<"$work/list"
 
 [ -s "$work/failures" ] && printf '\n# failed:\n' && cat "$work/failures"
