@@ -71,7 +71,13 @@ run_set(const struct templates *t, struct arena *mem, enum template_set set, con
         struct value *context, struct bundle **out, struct err *e)
 {
 	struct run r = { .t = t, .mem = mem, .unit = unit, .context = context };
+	int64_t version = value_as_int(value_at(context, "org.render"), TEMPLATES_VERSION);
 
+	if (version != TEMPLATES_VERSION) {
+		err_set(e, ERR_INVALID, "render %s: berth.yaml: spec.render is %lld, this program has version %d of the templates",
+		        unit->name, (long long)version, TEMPLATES_VERSION);
+		return err_hint(e, "set spec.render to %d, or run the berth that has version %lld", TEMPLATES_VERSION, (long long)version);
+	}
 	for (size_t i = 0; i < t->n; i++)
 		if (t->entries[i].set == set && t->entries[i].body && run_template(&r, &t->entries[i], e) < 0)
 			return err_wrap(e, "render %s", unit->name);

@@ -587,10 +587,28 @@ pods_are_bounded(void **state)
 	}
 }
 
+static void
+unknown_template_versions_are_refused(void **state)
+{
+	struct world w;
+	struct bundle *b;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(world_load(&w, "  render: 2\n", "", NULL, NULL, &e), 0);
+	assert_int_equal(world_render(&w, &b, &e), ERR_INVALID);
+	assert_non_null(strstr(e.text, "spec.render is 2, this program has version 1"));
+	world_free(&w);
+	assert_int_equal(world_load(&w, "  render: 1\n", "", NULL, NULL, &e), 0);
+	assert_int_equal(world_render(&w, &b, &e), 0);
+	world_free(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_template_versions_are_refused),
 		cmocka_unit_test(large_specs_render_or_are_refused),
 		cmocka_unit_test(pods_are_bounded),
 		cmocka_unit_test(fields_of_a_spec_reach_the_objects),
