@@ -44,7 +44,7 @@ unknown_verb(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+	struct arena *AUTO_ARENA mem = arena_new((size_t)4 << 30);
 	struct args a = { .mem = mem };
 	const struct verb *v;
 	struct err e = { 0 };

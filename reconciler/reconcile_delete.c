@@ -113,16 +113,13 @@ finish_owners(struct pass *p, struct err *e)
 	for (size_t i = 0; i < p->ndrops; i++) {
 		const char *owner = arena_strndup(p->mem, p->drops[i] + 5, strcspn(p->drops[i] + 5, "/"));
 		struct owner_result o;
-		bool keep = false;
 
 		if (i && str_starts(p->drops[i - 1] + 5, owner) && p->drops[i - 1][5 + strlen(owner)] == '/')
 			continue;
 		arena_reset(p->owner_mem);
-		if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, &o, e)) < 0)
+		if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, NULL, NULL, &o, e)) < 0)
 			return rc;
-		for (size_t j = 0; j < o.n; j++)
-			keep |= !o.envs[j].ok;
-		if (o.bundle && !keep)
+		if (o.bundle && !o.bad)
 			rc = t->ops->put(t, o.bundle, false, e);
 		else if (!o.user && !o.n)
 			rc = t->ops->drop(t, arena_printf(p->owner_mem, "users/%s", owner), e);

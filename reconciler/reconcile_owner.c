@@ -5,6 +5,8 @@
 #include "lib/base/str.h"
 #include "reconcile_pass.h"
 
+#define FINDINGS_MAX 20
+
 /* -- one environment ---------------------------------------------------------------------------------------------- */
 
 static struct observation *
@@ -34,9 +36,9 @@ static void
 observe_findings(struct pass *p, const struct report *r, struct observation *o)
 {
 	struct buf text AUTO_BUF = BUF_INIT(65536);
-	const char **lines = arena_array(p->mem, r->n + 1, sizeof(*lines));
+	const char **lines = arena_array(p->mem, FINDINGS_MAX, sizeof(*lines));
 
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n && o->nfindings < FINDINGS_MAX; i++) {
 		if (r->items[i].severity != SEVERITY_ERROR)
 			continue;
 		buf_reset(&text);
@@ -59,14 +61,14 @@ ssh_line(struct pass *p, const struct env *env)
 }
 
 static void
-observe_applied(struct pass *p, const struct owner_result *o, const struct env_result *r)
+observe_applied(struct pass *p, const struct env_result *r)
 {
 	struct observation *s = observe(p);
 	const char **ids = arena_array(p->mem, r->bundle->n + 1, sizeof(*ids));
 
 	for (size_t i = 0; i < r->bundle->n; i++)
 		ids[i] = object_id(p->mem, r->bundle->objects[i].value);
-	s->owner = arena_strdup(p->mem, o->owner);
+	s->owner = arena_strdup(p->mem, r->owner);
 	s->name = arena_strdup(p->mem, r->name);
 	s->path = arena_strdup(p->mem, r->path);
 	s->live = s->applied = true;
@@ -107,23 +109,28 @@ observe_held(struct pass *p, const char *owner, const char *name, const char *pa
 }
 
 static int
-apply_env(struct pass *p, const struct owner_result *o, const struct env_result *r, struct err *e)
+apply_env(void *ctx, const struct env_result *r, struct err *e)
 {
+	struct pass *p = ctx;
 	struct target *t = p->r->c.target;
-	struct log_about a = pass_about(p, arena_printf(p->owner_mem, "%s/%s", o->owner, r->name), "apply");
+	struct log_about a = pass_about(p, r->path, "apply");
 	int rc;
 
+	if (!pass_selected(p, r->owner, r->name)) {
+		p->skipped++;
+		return 0;
+	}
 	p->out->environments++;
 	if (!r->ok) {
 		a.stage = "validate";
-		if ((rc = observe_held(p, o->owner, r->name, r->path, PENDING_INVALID, &r->findings, e)) < 0)
+		if ((rc = observe_held(p, r->owner, r->name, r->path, PENDING_INVALID, &r->findings, e)) < 0)
 			return rc;
 		log_line(LOG_WARN, &a, "not applied: %s", p->obs[p->nobs - 1].message);
 		return 0;
 	}
 	if ((rc = t->ops->put(t, r->bundle, false, e)) < 0)
-		return err_wrap(e, "apply %s", a.env);
-	observe_applied(p, o, r);
+		return err_wrap(e, "apply %s", r->path);
+	observe_applied(p, r);
 	return 0;
 }
 
@@ -133,7 +140,7 @@ static bool
 wanted(const struct owner_result *o, const char *name)
 {
 	for (size_t i = 0; i < o->n; i++)
-		if (strcmp(o->envs[i].name, name) == 0)
+		if (strcmp(o->names[i], name) == 0)
 			return true;
 	return false;
 }
@@ -173,32 +180,22 @@ apply_owner(struct pass *p, const char *owner, struct err *e)
 	struct target *t = p->r->c.target;
 	struct owner_result o;
 	const char **units;
-	size_t n;
-	bool keep = false;
+	size_t n, drops = p->ndrops;
 	int rc;
 
 	arena_reset(p->owner_mem);
-	if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, &o, e)) < 0)
+	p->skipped = 0;
+	if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, apply_env, p, &o, e)) < 0 ||
+	    (rc = t->ops->units(t, arena_printf(p->owner_mem, "envs/%s/", owner), &units, &n, e)) < 0)
 		return rc;
-	rc = t->ops->units(t, arena_printf(p->owner_mem, "envs/%s/", owner), &units, &n, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < o.n; i++) {
-		bool mine = pass_selected(p, owner, o.envs[i].name);
-
-		if (mine && (rc = apply_env(p, &o, &o.envs[i], e)) < 0)
-			return rc;
-		keep |= !mine || !o.envs[i].ok;
-	}
 	for (size_t i = 0; i < n; i++) {
 		const char *name = units[i] + strlen("envs/") + strlen(owner) + 1;
 
-		if (wanted(&o, name) || !pass_selected(p, owner, name))
-			continue;
-		add_drop(p, units[i]);
-		keep = true; /* until the guard has decided */
+		if (!wanted(&o, name) && pass_selected(p, owner, name))
+			add_drop(p, units[i]);
 	}
-	if ((rc = apply_user(p, &o, keep, e)) < 0)
+	/* deletions are not decided yet: until then their owner keeps everything too */
+	if ((rc = apply_user(p, &o, o.bad || p->skipped || p->ndrops > drops, e)) < 0)
 		return rc;
 	dirty_remember(p->r, &o);
 	return 0;

@@ -34,6 +34,7 @@ struct pass {
 	struct pass_result *out;
 	const char **drops;   /* units of environments that main no longer has */
 	size_t ndrops, drops_cap;
+	size_t skipped;       /* environments of the owner at hand that `apply ENV…` does not name */
 	size_t live;          /* environments on the target, those to be deleted included */
 	struct report shared; /* findings of the repository as a whole */
 	struct observation *obs; /* waiting for the revision that the commit gives them */

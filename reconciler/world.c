@@ -211,30 +211,15 @@ world_usable(const struct world *w)
 	return w->templates && w->site.org && w->site.org->ok;
 }
 
-static void
-copy_findings(struct report *out, const struct report *in)
-{
-	for (size_t i = 0; i < in->n; i++) {
-		const struct finding *f = &in->items[i];
-		struct finding *g = report_add(out, f->code, f->severity, f->at, "%s", f->message);
-
-		g->width = f->width;
-		if (f->help)
-			finding_help(out, g, "%s", f->help);
-		if (f->note)
-			finding_note(out, g, "%s", f->note);
-	}
-}
-
 void
 world_findings(const struct world *w, struct report *out)
 {
 	void *v;
 
-	copy_findings(out, &w->tree_findings);
-	copy_findings(out, &w->template_findings);
+	report_copy(out, &w->tree_findings);
+	report_copy(out, &w->template_findings);
 	for (size_t i = 0; map_next(&w->shared, &i, NULL, &v);)
-		copy_findings(out, &((struct shared *)v)->findings);
+		report_copy(out, &((struct shared *)v)->findings);
 	report_sort(out);
 }
 
@@ -283,26 +268,38 @@ world_owners(const struct world *w, struct arena *mem, const char ***owners, siz
 	qsort(*owners, k, sizeof(**owners), by_name);
 }
 
-/* -- one owner ------------------------------------------------------------------------------------------------- */
+/* -- environments ------------------------------------------------------------------------------------------------ */
+
+#define ENV_ARENA ((size_t)64 << 20)    /* a hostile document of FILE_DOC_MAX takes about 10 MiB to read, judge and resolve */
+#define OWNER_DETAIL ((size_t)32 << 20) /* of an owner's arena, for what the owner's own set needs of the environments */
+
+/* A template's fault, or a value it cannot place: this environment alone is held. */
+static void
+render_failed(struct env_result *r, const struct err *e)
+{
+	struct place at = { .file = r->path };
+
+	(void)report_add(&r->findings, FINDING_INCONSISTENT, SEVERITY_ERROR, at, "%s", e->text);
+	r->ok = false;
+}
 
 static int
-one_env(struct world *w, struct arena *mem, const struct file_entry *f, const char *name, bool render,
-        struct env_result *r, struct err *e)
+read_env(struct world *w, struct arena *mem, const struct file_entry *f, bool render, struct env_result *r, struct err *e)
 {
+	struct bundle *bundle;
 	struct doc *doc;
 	struct env *env;
-	struct bundle *bundle;
 	int rc;
 
-	*r = (struct env_result){ .name = name, .path = arena_strdup(mem, f->path) };
 	report_init(&r->findings, mem);
 	if ((rc = doc_read(mem, w->files, f, &r->findings, &doc, e)) < 0)
 		return rc;
 	r->doc = doc;
 	if (doc->root)
 		validate_doc(w->schemas, doc, &r->findings);
-	if (!doc->ok || !world_usable(w))
+	if (!doc->root || !world_usable(w))
 		return 0;
+	/* a document with errors resolves too, as far as it goes: every finding in one run */
 	rc = env_resolve(mem, &w->site, w->files, doc, &r->findings, &env, e);
 	if (rc == ERR_INVALID)
 		return 0;
@@ -314,92 +311,174 @@ one_env(struct world *w, struct arena *mem, const struct file_entry *f, const ch
 	r->ok = true;
 	if (!render)
 		return 0;
-	if ((rc = render_env(w->templates, mem, env, &bundle, e)) < 0) {
-		struct place at = { .file = r->path };
-
-		/* the template's fault or a value it cannot place: this environment alone is held */
-		(void)report_add(&r->findings, FINDING_INCONSISTENT, SEVERITY_ERROR, at, "%s", e->text);
-		r->ok = false;
-		return 0;
-	}
-	r->bundle = bundle;
-	return 0;
-}
-
-static void
-collect_deps(struct world *w, struct arena *mem, struct owner_result *out)
-{
-	struct map seen AUTO_MAP = MAP_INIT;
-	const char *key, **list;
-	size_t k = 0;
-
-	(void)map_put(&seen, arena_printf(mem, "users/%s.yaml", out->owner), NULL);
-	(void)map_put(&seen, "berth.yaml", NULL);
-	for (size_t i = 0; i < out->n; i++) {
-		const char *const *deps = NULL;
-		size_t n = 0;
-
-		if (out->envs[i].env) {
-			deps = out->envs[i].env->deps;
-			n = out->envs[i].env->ndeps;
-		} else if (out->envs[i].doc && out->envs[i].doc->root) {
-			env_deps(mem, &w->site, out->envs[i].doc, &deps, &n);
-		}
-		for (size_t j = 0; j < n; j++)
-			(void)map_put(&seen, deps[j], NULL);
-	}
-	list = arena_array(mem, seen.live + 1, sizeof(*list));
-	for (size_t i = 0; map_next(&seen, &i, &key, NULL);)
-		list[k++] = arena_strdup(mem, key);
-	out->deps = list;
-	out->ndeps = k;
-}
-
-static void
-user_bundle(struct world *w, struct arena *mem, struct owner_result *out)
-{
-	const struct env **envs = arena_array(mem, out->n + 1, sizeof(const struct env *));
-	struct bundle *b;
-	struct err e = { 0 };
-	size_t n = 0;
-
-	if (!out->user || !out->user->ok || !world_usable(w))
-		return;
-	for (size_t i = 0; i < out->n; i++)
-		if (out->envs[i].ok)
-			envs[n++] = out->envs[i].env;
-	if (render_user(w->templates, mem, &w->site, out->user, envs, n, &b, &e) < 0)
-		out->error = arena_strdup(mem, e.text);
+	if (render_env(w->templates, mem, env, &bundle, e) < 0)
+		render_failed(r, e);
 	else
-		out->bundle = b;
+		r->bundle = bundle;
+	return 0;
 }
 
 int
-world_owner(struct world *w, struct arena *mem, const char *owner, bool render, struct owner_result *out, struct err *e)
+world_env(struct world *w, struct arena *mem, const char *owner, const char *name, bool render, struct env_result *out,
+          struct err *e)
 {
-	const char *prefix = arena_printf(mem, "envs/%s/", owner);
-	struct owner_result r = { .owner = owner, .user = site_get(&w->site, KIND_USER, owner) };
-	const struct file_entry *f;
-	size_t count;
+	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name);
+	struct env_result r = { .owner = arena_strdup(mem, owner), .name = arena_strdup(mem, name), .path = path };
+	const struct file_entry *f = files_find(w->files, path);
 	int rc;
 
-	f = files_under(w->files, prefix, &count);
-	r.envs = arena_array(mem, count + 1, sizeof(*r.envs));
+	if (!f)
+		return err_set(e, ERR_NOTFOUND, "there is no %s", path);
+	if ((rc = read_env(w, mem, f, render, &r, e)) < 0)
+		return err_wrap(e, "%s", path);
+	*out = r;
+	return 0;
+}
+
+/* What render_user looks at, and nothing else: the environment itself goes when it has been visited. */
+static const struct env *
+env_digest(struct arena *mem, const struct env *env)
+{
+	static const char *const kept[] = { "access", "enableSSH", "sharedVolumeClaimName" };
+	struct env *c = arena_alloc(mem, sizeof(*c));
+	struct value *spec = value_map(mem);
+
+	*c = *env;
+	c->owner = arena_strdup(mem, env->owner);
+	c->name = arena_strdup(mem, env->name);
+	c->namespace_ = arena_strdup(mem, env->namespace_);
+	c->image_ref = NULL;
+	c->doc = NULL;
+	c->deps = NULL;
+	c->ndeps = 0;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (value_get(env->spec, kept[i]))
+			value_set(mem, spec, kept[i], value_copy(mem, value_get(env->spec, kept[i])));
+	c->spec = spec;
+	return c;
+}
+
+struct owner_state {
+	struct world *w;
+	struct arena *mem;
+	struct owner_result r;
+	const struct env **envs; /* digests */
+	size_t n;
+	struct map deps;
+};
+
+static void
+keep_deps(struct owner_state *s, struct arena *env_mem, const struct env_result *r)
+{
+	const char *const *deps = NULL;
+	size_t n = 0;
+
+	if (r->env) {
+		deps = r->env->deps;
+		n = r->env->ndeps;
+	} else if (r->doc && r->doc->root) {
+		env_deps(env_mem, &s->w->site, r->doc, &deps, &n);
+	}
+	for (size_t i = 0; i < n; i++)
+		(void)map_put(&s->deps, deps[i], NULL);
+}
+
+static int
+one_env(struct owner_state *s, const char *name, bool render, int (*visit)(void *, const struct env_result *, struct err *),
+        void *ctx, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new(ENV_ARENA);
+	struct env_result r;
+	int rc;
+
+	if ((rc = world_env(s->w, mem, s->r.owner, name, render, &r, e)) < 0)
+		return rc;
+	if (r.ok && arena_used(s->mem) > OWNER_DETAIL) {
+		struct place at = { .file = r.path };
+
+		(void)report_add(&r.findings, FINDING_TOO_LARGE, SEVERITY_ERROR, at,
+		                 "the environments of %s are too large together", s->r.owner);
+		r.ok = false;
+		r.bundle = NULL;
+	}
+	keep_deps(s, mem, &r);
+	s->r.bad += !r.ok;
+	if (r.ok)
+		s->envs[s->n++] = env_digest(s->mem, r.env);
+	return visit ? visit(ctx, &r, e) : 0;
+}
+
+static void
+user_bundle(struct owner_state *s)
+{
+	struct bundle *b;
+	struct err e = { 0 };
+
+	if (!s->r.user || !s->r.user->ok || !world_usable(s->w))
+		return;
+	if (render_user(s->w->templates, s->mem, &s->w->site, s->r.user, s->envs, s->n, &b, &e) < 0)
+		s->r.error = arena_strdup(s->mem, e.text);
+	else
+		s->r.bundle = b;
+}
+
+static void
+list_deps(struct owner_state *s)
+{
+	const char *key, **list = arena_array(s->mem, s->deps.live + 1, sizeof(*list));
+	size_t k = 0;
+
+	for (size_t i = 0; map_next(&s->deps, &i, &key, NULL);)
+		list[k++] = arena_strdup(s->mem, key);
+	s->r.deps = list;
+	s->r.ndeps = k;
+}
+
+/* Names of the owner's environments, from the paths alone. */
+static void
+list_names(struct owner_state *s)
+{
+	const char *prefix = arena_printf(s->mem, "envs/%s/", s->r.owner), **names;
+	size_t count, n = 0;
+	const struct file_entry *f = files_under(s->w->files, prefix, &count);
+
+	names = arena_array(s->mem, count + 1, sizeof(*names));
 	for (size_t i = 0; i < count; i++) {
 		struct path_info info;
 
-		path_classify(mem, f[i].path, &info);
-		if (info.class != PATH_DOC || info.kind != KIND_ENV)
-			continue;
-		if ((rc = one_env(w, mem, &f[i], info.name, render, &r.envs[r.n], e)) < 0)
-			return err_wrap(e, "%s", f[i].path);
-		r.n++;
+		path_classify(s->mem, f[i].path, &info);
+		if (info.class == PATH_DOC && info.kind == KIND_ENV)
+			names[n++] = info.name;
 	}
-	collect_deps(w, mem, &r);
-	if (render)
-		user_bundle(w, mem, &r);
-	*out = r;
-	return 0;
+	s->r.names = names;
+	s->r.n = n;
+}
+
+int
+world_owner(struct world *w, struct arena *mem, const char *owner, bool render,
+            int (*visit)(void *ctx, const struct env_result *r, struct err *e), void *ctx, struct owner_result *out,
+            struct err *e)
+{
+	struct owner_state s = { .w = w, .mem = mem };
+	int rc = 0;
+
+	s.r.owner = arena_strdup(mem, owner);
+	s.r.user = site_get(&w->site, KIND_USER, owner);
+	list_names(&s);
+	s.envs = arena_array(mem, s.r.n + 1, sizeof(*s.envs));
+	(void)map_put(&s.deps, arena_printf(mem, "users/%s.yaml", owner), NULL);
+	(void)map_put(&s.deps, "berth.yaml", NULL);
+	for (size_t i = 0; i < s.r.n && rc >= 0; i++)
+		rc = one_env(&s, s.r.names[i], render, visit, ctx, e);
+	if (rc >= 0) {
+		if (render)
+			user_bundle(&s);
+		list_deps(&s);
+		*out = s.r;
+		rc = 0;
+	}
+	map_free(&s.deps);
+	return rc;
 }
 
 int

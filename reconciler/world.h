@@ -34,7 +34,7 @@ const struct files *world_files(const struct world *w);
 void world_owners(const struct world *w, struct arena *mem, const char ***owners, size_t *n);
 
 struct env_result {
-	const char *name, *path;
+	const char *owner, *name, *path;
 	const struct doc *doc;
 	const struct env *env;       /* NULL when it does not resolve or breaks a rule */
 	const struct bundle *bundle; /* NULL unless rendered */
@@ -42,20 +42,29 @@ struct env_result {
 	bool ok;                     /* rendered (or, without rendering: no errors) */
 };
 
+/* Reads, checks and (when `render`) renders one environment. ERR_NOTFOUND when there is no such file. Lives in mem. */
+int world_env(struct world *w, struct arena *mem, const char *owner, const char *name, bool render, struct env_result *out,
+              struct err *e) MUST_USE;
+
 struct owner_result {
 	const char *owner;
 	const struct doc *user;      /* NULL when there is no users/ file */
-	struct env_result *envs;     /* sorted by name */
-	size_t n;
+	const char *const *names;    /* of the owner's environments, sorted */
+	size_t n, bad;               /* how many, and how many of them have errors */
 	const struct bundle *bundle; /* the user's set; NULL when the user has errors or is missing, or nothing was rendered */
 	const char *const *deps;     /* union over the environments, and the user's own file */
 	size_t ndeps;
 	const char *error;           /* why the user's set could not be rendered, or NULL */
 };
 
-/* Reads, checks and (when `render`) renders one owner. Lives in mem. Findings are results, not errors. */
-int world_owner(struct world *w, struct arena *mem, const char *owner, bool render, struct owner_result *out, struct err *e)
-	MUST_USE;
+/*
+ * All environments of one owner, then the owner's own set. Each environment is given to `visit` (may be NULL) and is gone
+ * when that returns: however many an owner has, only one is held at a time. A negative return of visit stops. The result
+ * lives in mem. Findings are results, not errors.
+ */
+int world_owner(struct world *w, struct arena *mem, const char *owner, bool render,
+                int (*visit)(void *ctx, const struct env_result *r, struct err *e), void *ctx, struct owner_result *out,
+                struct err *e) MUST_USE;
 
 /* Bundles of org and teams: NULL when there is nothing (an empty bundle) or the document has errors. */
 int world_org(struct world *w, struct arena *mem, const struct bundle **out, struct err *e) MUST_USE;

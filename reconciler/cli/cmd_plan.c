@@ -106,42 +106,51 @@ invalid_env(struct plan *p, const char *owner, const struct env_result *r)
 	}
 }
 
-static const struct env_result *
-result_of(const struct owner_result *o, const char *name)
+/* One environment on both sides; either may be missing. */
+static int
+one_env(struct plan *p, const char *owner, const char *name, struct err *e)
 {
-	for (size_t i = 0; i < o->n; i++)
-		if (strcmp(o->envs[i].name, name) == 0)
-			return &o->envs[i];
-	return NULL;
+	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
+	const char *unit = arena_printf(mem, "envs/%s/%s", owner, name);
+	struct env_result was = { 0 }, is = { 0 };
+	int rc;
+
+	if (p->base && (rc = world_env(p->base, mem, owner, name, true, &was, e)) < 0 && rc != ERR_NOTFOUND)
+		return rc;
+	if ((rc = world_env(p->head, mem, owner, name, true, &is, e)) < 0 && rc != ERR_NOTFOUND)
+		return rc;
+	if (rc == 0 && !is.ok) {
+		invalid_env(p, owner, &is);
+		return 0;
+	}
+	if (!was.bundle && !is.bundle)
+		return 0;
+	one_unit(p, mem, unit, was.bundle, is.bundle);
+	if (is.bundle && (!was.bundle || memcmp(&was.bundle->digest, &is.bundle->digest, sizeof(struct digest)) != 0))
+		note_later(p, &is);
+	return 0;
 }
 
 static int
 one_owner(struct plan *p, const char *owner, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
+	struct map names AUTO_MAP = MAP_INIT;
 	struct owner_result was = { 0 }, is = { 0 };
+	const char *name;
 	int rc;
 
-	if ((p->base && (rc = world_owner(p->base, mem, owner, true, &was, e)) < 0) ||
-	    (rc = world_owner(p->head, mem, owner, true, &is, e)) < 0)
+	if ((p->base && (rc = world_owner(p->base, mem, owner, true, NULL, NULL, &was, e)) < 0) ||
+	    (rc = world_owner(p->head, mem, owner, true, NULL, NULL, &is, e)) < 0)
 		return rc;
 	one_unit(p, mem, arena_printf(mem, "users/%s", owner), was.bundle, is.bundle);
-	for (size_t i = 0; i < is.n; i++) {
-		const struct env_result *before = result_of(&was, is.envs[i].name);
-
-		if (!is.envs[i].ok) {
-			invalid_env(p, owner, &is.envs[i]);
-			continue;
-		}
-		one_unit(p, mem, arena_printf(mem, "envs/%s/%s", owner, is.envs[i].name), before ? before->bundle : NULL,
-		         is.envs[i].bundle);
-		if (!before || !before->bundle || memcmp(&before->bundle->digest, &is.envs[i].bundle->digest,
-		                                         sizeof(struct digest)) != 0)
-			note_later(p, &is.envs[i]);
-	}
+	for (size_t i = 0; i < is.n; i++)
+		(void)map_put(&names, is.names[i], NULL);
 	for (size_t i = 0; i < was.n; i++)
-		if (!result_of(&is, was.envs[i].name) && was.envs[i].bundle)
-			one_unit(p, mem, arena_printf(mem, "envs/%s/%s", owner, was.envs[i].name), was.envs[i].bundle, NULL);
+		(void)map_put(&names, was.names[i], NULL);
+	for (size_t i = 0; map_next(&names, &i, &name, NULL);)
+		if ((rc = one_env(p, owner, name, e)) < 0)
+			return rc;
 	return 0;
 }
 

@@ -16,7 +16,7 @@ struct out {
 	const char *dir; /* or NULL: standard output */
 	enum output form;
 	struct value *list; /* json: all objects */
-	size_t objects, failed;
+	size_t objects, failed, hits;
 };
 
 static int
@@ -104,9 +104,27 @@ named(const struct args *a, const char *owner, const char *name, bool *owner_nam
 }
 
 static int
-render_owner(struct out *o, struct world *w, const char *owner, size_t *hits, struct err *e)
+visit(void *ctx, const struct env_result *r, struct err *e)
 {
-	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+	struct out *o = ctx;
+	bool mine;
+
+	if (!named(o->a, r->owner, r->name, &mine))
+		return 0;
+	o->hits++;
+	if (!r->ok) {
+		o->failed++;
+		say_findings(r);
+		return 0;
+	}
+	say_later(r);
+	return emit(o, r->bundle, e);
+}
+
+static int
+render_owner(struct out *o, struct world *w, const char *owner, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 	struct owner_result r;
 	bool mine;
 	int rc;
@@ -114,22 +132,9 @@ render_owner(struct out *o, struct world *w, const char *owner, size_t *hits, st
 	(void)named(o->a, owner, NULL, &mine);
 	if (!mine)
 		return 0;
-	if ((rc = world_owner(w, mem, owner, true, &r, e)) < 0 || (!o->a->npos && (rc = emit(o, r.bundle, e)) < 0))
+	if ((rc = world_owner(w, mem, owner, true, visit, o, &r, e)) < 0)
 		return rc;
-	for (size_t i = 0; i < r.n; i++) {
-		if (!named(o->a, owner, r.envs[i].name, &mine))
-			continue;
-		(*hits)++;
-		if (!r.envs[i].ok) {
-			o->failed++;
-			say_findings(&r.envs[i]);
-			continue;
-		}
-		say_later(&r.envs[i]);
-		if ((rc = emit(o, r.envs[i].bundle, e)) < 0)
-			return rc;
-	}
-	return 0;
+	return o->a->npos ? 0 : emit(o, r.bundle, e);
 }
 
 static int
@@ -151,7 +156,7 @@ static int
 render_all(struct out *o, struct world *w, struct err *e)
 {
 	const char **owners;
-	size_t n, hits = 0;
+	size_t n;
 	int rc;
 
 	if (!world_usable(w)) {
@@ -162,9 +167,9 @@ render_all(struct out *o, struct world *w, struct err *e)
 		return rc;
 	world_owners(w, o->a->mem, &owners, &n);
 	for (size_t i = 0; i < n; i++)
-		if ((rc = render_owner(o, w, owners[i], &hits, e)) < 0)
+		if ((rc = render_owner(o, w, owners[i], e)) < 0)
 			return rc;
-	if (o->a->npos && hits < o->a->npos) {
+	if (o->a->npos && o->hits < o->a->npos) {
 		(void)err_set(e, ERR_USAGE, "%s is not here", o->a->npos == 1 ? o->a->pos[0] : "one of the environments named");
 		return err_hint(e, "environments are OWNER/NAME for files envs/OWNER/NAME.yaml");
 	}

@@ -12,19 +12,15 @@
 #include "lib/doc/yaml.h"
 #include "world.h"
 
-static void
-add_findings(struct report *all, const struct report *r)
+/* Everything is copied: what was read of the environment goes. */
+static int
+add_findings(void *ctx, const struct env_result *r, struct err *e)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct finding *f = &r->items[i];
-		struct finding *g = report_add(all, f->code, f->severity, f->at, "%s", f->message);
+	struct report *all = ctx;
 
-		g->width = f->width;
-		if (f->help)
-			finding_help(all, g, "%s", f->help);
-		if (f->note)
-			finding_note(all, g, "%s", f->note);
-	}
+	(void)e;
+	report_copy(all, &r->findings);
+	return 0;
 }
 
 /* Shared documents first, then each owner in an arena of its own (findings are copied out). */
@@ -43,16 +39,11 @@ check_tree(const struct args *a, const struct files *files, struct report *all, 
 	world_findings(w, all);
 	world_owners(w, a->mem, &owners, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 		struct owner_result o;
 
-		if ((rc = world_owner(w, mem, owners[i], true, &o, e)) < 0)
+		if ((rc = world_owner(w, mem, owners[i], true, add_findings, all, &o, e)) < 0)
 			goto out;
-		for (size_t j = 0; j < o.n; j++)
-			add_findings(all, &o.envs[j].findings);
-		for (size_t j = 0; j < all->n; j++) /* places point into this owner's arena */
-			if (all->items[j].at.file)
-				all->items[j].at.file = arena_strdup(all->mem, all->items[j].at.file);
 	}
 out:
 	world_free(w);

@@ -118,7 +118,7 @@ observation_pack(const struct observation *o)
 {
 	size_t nptr = o->nobjects + o->nlater + o->nfindings;
 	struct packer k = { 0 };
-	struct observation *c;
+	struct observation *c = NULL;
 	const char **slots;
 
 	for (int pass = 0; pass < 2; pass++) {

@@ -195,3 +195,25 @@ report_value(struct arena *mem, const struct report *r)
 	}
 	return list;
 }
+
+void
+report_copy(struct report *r, const struct report *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct finding *f = &from->items[i];
+		struct place at = f->at;
+		struct finding *g;
+
+		/* neighbours are mostly of one file: copy its name once */
+		if (at.file && r->n && r->items[r->n - 1].at.file && strcmp(r->items[r->n - 1].at.file, at.file) == 0)
+			at.file = r->items[r->n - 1].at.file;
+		else if (at.file)
+			at.file = arena_strdup(r->mem, at.file);
+		g = report_add(r, f->code, f->severity, at, "%s", f->message);
+		g->width = f->width;
+		if (f->help)
+			finding_help(r, g, "%s", f->help);
+		if (f->note)
+			finding_note(r, g, "%s", f->note);
+	}
+}

@@ -49,6 +49,9 @@ struct finding *report_add(struct report *r, enum finding_code code, enum severi
 void finding_help(struct report *r, struct finding *f, const char *fmt, ...) PRINTF(3, 4);
 void finding_note(struct report *r, struct finding *f, const char *fmt, ...) PRINTF(3, 4);
 
+/* Adds all findings of `from`, texts and file names copied into `r`'s arena. */
+void report_copy(struct report *r, const struct report *from);
+
 /* Sorts by file, line, column, code and drops exact repetitions. */
 void report_sort(struct report *r);
 
