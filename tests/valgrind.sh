@@ -12,7 +12,7 @@ under() {
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
 		--track-fds=no --child-silent-after-fork=yes "$@"
 }
-"$berth" init "$work/repo" >/dev/null
+"$berth" init "$work/repo" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
 git clone -q --bare "$work/repo" "$work/repo.git"
 for pass in first second; do
 	under "$berth" run --once --repo "$work/repo.git" --target git --state "$work/state" >"$work/out" 2>&1 ||

@@ -227,8 +227,11 @@ base_files(const struct args *a, struct files *out, const char **label, struct e
 			return 0;
 		rc = git_fork_point(g, head, "refs/remotes/origin/main", &id, e);
 		git_close(g);
-		oid_hex(&id, hex);
-		base = rc == 0 ? arena_strdup(a->mem, hex) : "HEAD";
+		base = "HEAD";
+		if (rc == 0) {
+			oid_hex(&id, hex);
+			base = arena_strdup(a->mem, hex);
+		}
 		if (rc < 0 && (rc = tree_from_rev(dir, base, a->mem, out, &id, e)) == ERR_NOTFOUND)
 			return 0;
 	}
