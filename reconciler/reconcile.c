@@ -142,12 +142,38 @@ take_over(struct pass *p, struct err *e)
 
 /* -- the pass ------------------------------------------------------------------------------------------------------ */
 
+/* A name that neither main nor the target knows is a slip of the pen. */
+static int
+check_names(struct pass *p, struct err *e)
+{
+	const struct reconcile_config *c = &p->r->c;
+	const char **units;
+	size_t n;
+	int rc;
+
+	for (size_t i = 0; i < c->nonly; i++) {
+		const char *unit = arena_printf(p->mem, "envs/%s", c->only[i]);
+
+		if (files_find(world_files(p->r->world), arena_printf(p->mem, "%s.yaml", unit)))
+			continue;
+		if ((rc = c->target->ops->units(c->target, unit, &units, &n, e)) < 0)
+			return rc;
+		if (n && strcmp(units[0], unit) == 0)
+			continue;
+		(void)err_set(e, ERR_USAGE, "there is no environment %s", c->only[i]);
+		return err_hint(e, "environments are OWNER/NAME for files envs/OWNER/NAME.yaml on the branch that berth reads");
+	}
+	return 0;
+}
+
 static int
 apply_all(struct pass *p, struct err *e)
 {
 	const char *owner;
 	int rc;
 
+	if ((rc = check_names(p, e)) < 0)
+		return rc;
 	if (p->all && (rc = dirty_all(p, e)) < 0)
 		return rc;
 	if ((rc = apply_shared(p, e)) < 0)
