@@ -78,6 +78,20 @@ on_credentials(git_credential **out, const char *url, const char *url_user, unsi
 	return GIT_EAUTH;
 }
 
+/* "-p 2222 " for ssh://host:2222/path, else "". */
+static const char *
+port_option(const char *url)
+{
+	static char out[16];
+	const char *host = str_starts(url, "ssh://") ? url + 6 : "", *colon = memrchr(host, ':', strcspn(host, "/"));
+	size_t n = colon ? strspn(colon + 1, "0123456789") : 0;
+
+	if (n == 0 || n > 5 || colon[1 + n] != '/')
+		return "";
+	(void)snprintf(out, sizeof(out), "-p %.*s ", (int)n, colon + 1);
+	return out;
+}
+
 /* `valid`: libgit2 checked X.509 against the system's authorities, an SSH host key against ~/.ssh/known_hosts. */
 static int
 on_certificate(git_cert *cert, int valid, const char *host, void *payload)
@@ -88,7 +102,8 @@ on_certificate(git_cert *cert, int valid, const char *host, void *payload)
 		return 0;
 	if (cert->cert_type == GIT_CERT_HOSTKEY_LIBSSH2) {
 		err_set(j->e, ERR_DENIED, "the key of %s is not in known_hosts, or is another one now", host);
-		err_hint(j->e, "Compare its fingerprint with what its owner says, then: ssh-keyscan %s >> ~/.ssh/known_hosts", host);
+		err_hint(j->e, "Compare its fingerprint with what its owner says, then: ssh-keyscan %s%s >> ~/.ssh/known_hosts",
+		         port_option(j->url), host);
 	} else {
 		err_set(j->e, ERR_DENIED, "the certificate of %s is not trusted", host);
 		err_hint(j->e, "Put its authority into the system's certificates (update-ca-certificates).");
@@ -204,8 +219,10 @@ failed(struct job *j, int rc)
 		j->e->code = code = ERR_UNAVAILABLE;
 	if (str_starts(j->e->text, "failed: ")) {
 		buf_str(&text, j->e->text + 8);
-		return err_set(j->e, code, "%s", buf_cstr(&text));
+		err_set(j->e, code, "%s", buf_cstr(&text));
 	}
+	if (strstr(j->e->text, "exchange encryption keys")) /* libssh2 has no RSA with SHA-2, servers have none without */
+		err_hint(j->e, "If known_hosts has only an RSA key of the server, add another one: ssh-keyscan -t ed25519,ecdsa HOST");
 	return code;
 }
 

@@ -129,6 +129,8 @@ git_is_ancestor(struct git_repo *g, const struct oid *ancestor, const struct oid
 	if (oid_eq(ancestor, commit))
 		return 1;
 	rc = git_graph_descendant_of(g->repo, git_oid_of(commit), git_oid_of(ancestor));
+	if (rc < 0 && git_reopen(g) == 0)
+		rc = git_graph_descendant_of(g->repo, git_oid_of(commit), git_oid_of(ancestor));
 	return rc < 0 ? git_fail(e, rc, "compare two commits") : rc;
 }
 

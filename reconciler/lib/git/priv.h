@@ -43,6 +43,12 @@ git_oid_to(struct oid *out, const git_oid *id)
 }
 
 /*
+ * Opens everything anew behind the same handle; negative is libgit2's code. libgit2 keeps the packs that it saw first:
+ * after a repack by somebody else only a fresh look is sure to see all.
+ */
+int git_reopen(struct git_repo *g) MUST_USE;
+
+/*
  * Reads an object of `type`; larger than `max` bytes is ERR_INVALID, found before reading. When the object is not there or
  * cannot be read, the packs are looked up anew once: another process may have repacked. Free with git_odb_object_free.
  */

@@ -17,12 +17,11 @@
 
 /* The commit behind an id: tags are followed. */
 static int
-peel(struct git_repo *g, git_object *o, const char *name, struct oid *out, struct err *e)
+peel(git_object *o, const char *name, struct oid *out, struct err *e)
 {
 	git_object *c = NULL;
 	int rc = git_object_peel(&c, o, GIT_OBJECT_COMMIT);
 
-	(void)g;
 	if (rc < 0)
 		return err_set(e, ERR_INVALID, "%s is not a commit", name);
 	git_oid_to(out, git_object_id(c));
@@ -44,9 +43,12 @@ git_ref_read(struct git_repo *g, const char *ref, struct oid *out, struct err *e
 		return err_set(e, ERR_NOTFOUND, "there is no %s", ref);
 	if (rc < 0)
 		return git_fail(e, rc, "read %s", ref);
-	if ((rc = git_object_lookup(&o, g->repo, &id, GIT_OBJECT_ANY)) < 0)
+	rc = git_object_lookup(&o, g->repo, &id, GIT_OBJECT_ANY);
+	if (rc < 0 && git_reopen(g) == 0)
+		rc = git_object_lookup(&o, g->repo, &id, GIT_OBJECT_ANY);
+	if (rc < 0)
 		return git_fail(e, rc, "read %s", ref);
-	rc = peel(g, o, ref, out, e);
+	rc = peel(o, ref, out, e);
 	git_object_free(o);
 	return rc;
 }
@@ -61,7 +63,7 @@ git_rev_parse(struct git_repo *g, const char *rev, struct oid *commit, struct er
 		return err_set(e, ERR_NOTFOUND, "there is no commit %s", rev);
 	if (rc < 0)
 		return git_fail(e, rc, "find %s", rev);
-	rc = peel(g, o, rev, commit, e);
+	rc = peel(o, rev, commit, e);
 	git_object_free(o);
 	return rc;
 }

@@ -255,9 +255,8 @@ git_path(const struct git_repo *g)
 
 /* -- objects ---------------------------------------------------------------------------------------------------- */
 
-/* libgit2 keeps the packs that it saw first: after a repack of somebody else, only a fresh handle is sure to see all. */
-static int
-reopen(struct git_repo *g)
+int
+git_reopen(struct git_repo *g)
 {
 	git_repository *repo = NULL;
 	struct git_repo fresh = { 0 };
@@ -302,7 +301,7 @@ git_object_get(struct git_repo *g, const struct oid *id, git_object_t type, size
 {
 	int rc = object_try(g, id, type, max, out, e);
 
-	if (rc == 0 || rc == ERR_INVALID || reopen(g) < 0)
+	if (rc == 0 || rc == ERR_INVALID || git_reopen(g) < 0)
 		return rc;
 	return object_try(g, id, type, max, out, e);
 }

@@ -199,7 +199,6 @@ failure(CURLcode rc, const char *why, const struct http_request *q, const struct
 	case CURLE_LOGIN_DENIED: /* user info in the URL: do not repeat it */
 		return err_set(e, ERR_INVALID, "the URL holds credentials");
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		code = ERR_INVALID;
 		break;
 	default:
@@ -216,6 +215,8 @@ http_request(struct http *h, const struct http_request *q, struct http_response 
 	struct curl_slist *headers;
 	CURLcode rc;
 
+	if (!str_starts(q->url, "http://") && !str_starts(q->url, "https://"))
+		return err_set(e, ERR_INVALID, "only http:// and https:// are asked");
 	curl_easy_reset(h->curl); /* keeps connections, DNS and TLS sessions */
 	set_fixed(h->curl);
 	set_auth(h->curl, q);
