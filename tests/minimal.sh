@@ -77,7 +77,8 @@ sed 's/^/# /' "$work/run.out" | tail -n 60
 daemon=$(cat "$root/root/berth/build/demo/state/lock" 2>/dev/null)
 kill -TERM "${daemon:-$pid}" 2>/dev/null
 wait $pid
-ok "SIGTERM ends it with status 0 (got $?)" 0
+rc=$?
+ok "SIGTERM ends it with status 0 (got $rc)" $rc
 
 if [ "${MINIMAL_TEST:-1}" = 1 ]; then
 	inside sh -c 'cd /root/berth && exec ./deploy/berth-up test' >"$work/test.out" 2>&1
