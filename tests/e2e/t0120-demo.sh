@@ -52,6 +52,11 @@ oops_told() { shown berth/status:envs/bo/oops.yaml | grep -q 'flavour'; }
 
 start
 check "every environment of the demo becomes Rendered" until_true all_rendered
+schemas_there() { # every schema that the editor's settings name is a file of the repository
+	sed -n 's|.*"\./\(.*\.schema\.json\)".*|\1|p' "$clone/.vscode/settings.json" >"$dir/schemas"
+	[ "$(wc -l <"$dir/schemas")" = 7 ] && (cd "$clone" && xargs git ls-files --error-unmatch <"$dir/schemas" >/dev/null)
+}
+check "editors find the schemas" schemas_there
 check "it says what to do next" grep -q 'git show origin/berth/rendered' "$dir/said"
 told() { # berth status, asked in DIR
 	"$BERTH" status -C "$1" >"$dir/table" 2>&1 && [ "$(grep -c ' Rendered ' "$dir/table")" -gt 4 ]
