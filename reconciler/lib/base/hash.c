@@ -1,29 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 by libsodium. */
+/* Digests by OpenSSL's EVP interface. */
 #include "lib/base/hash.h"
 
-#include <sodium.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct hash_state) >= sizeof(crypto_hash_sha256_state), "hash_state too small");
-
-static crypto_hash_sha256_state *
-state(struct hash_state *h)
+/* Looking an algorithm up by name costs more than a short digest: once a thread. */
+static const EVP_MD *
+algorithm(bool sha1)
 {
-	return (crypto_hash_sha256_state *)(void *)h->opaque;
+	static _Thread_local EVP_MD *md[2];
+
+	if (!md[sha1] && !(md[sha1] = EVP_MD_fetch(NULL, sha1 ? "SHA1" : "SHA256", NULL)))
+		abort(); /* an OpenSSL without them cannot run anything of ours */
+	return md[sha1];
+}
+
+/* Contexts are kept for the next digest: most hold a few hundred bytes. */
+static _Thread_local EVP_MD_CTX *spare;
+
+static void
+begin(struct hash_state *h, bool sha1)
+{
+	EVP_MD_CTX *c = spare ? spare : EVP_MD_CTX_new();
+
+	spare = NULL;
+	if (!c || EVP_DigestInit_ex2(c, algorithm(sha1), NULL) != 1)
+		abort();
+	h->ctx = c;
+}
+
+static void
+finish(struct hash_state *h, uint8_t *out)
+{
+	if (EVP_DigestFinal_ex(h->ctx, out, NULL) != 1)
+		abort();
+	if (spare)
+		EVP_MD_CTX_free(h->ctx);
+	else
+		spare = h->ctx;
+	h->ctx = NULL;
 }
 
 void
 hash_init(struct hash_state *h)
 {
-	(void)crypto_hash_sha256_init(state(h)); /* always 0 */
+	begin(h, false);
+}
+
+void
+hash_sha1_init(struct hash_state *h)
+{
+	begin(h, true);
 }
 
 void
 hash_add(struct hash_state *h, const void *p, size_t n)
 {
-	if (n)
-		(void)crypto_hash_sha256_update(state(h), p, n);
+	if (n && EVP_DigestUpdate(h->ctx, p, n) != 1)
+		abort();
 }
 
 void
@@ -46,7 +83,13 @@ hash_field_str(struct hash_state *h, const char *s)
 void
 hash_final(struct hash_state *h, struct digest *out)
 {
-	(void)crypto_hash_sha256_final(state(h), out->b);
+	finish(h, out->b);
+}
+
+void
+hash_sha1_final(struct hash_state *h, uint8_t out[20])
+{
+	finish(h, out);
 }
 
 void
@@ -62,5 +105,11 @@ hash_bytes(const void *p, size_t n, struct digest *out)
 void
 digest_hex(const struct digest *d, char out[DIGEST_HEX])
 {
-	(void)sodium_bin2hex(out, DIGEST_HEX, d->b, sizeof(d->b));
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < sizeof(d->b); i++) {
+		out[2 * i] = digits[d->b[i] >> 4];
+		out[2 * i + 1] = digits[d->b[i] & 15];
+	}
+	out[DIGEST_HEX - 1] = '\0';
 }

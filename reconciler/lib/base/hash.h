@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 digests (FIPS 180-4, by libsodium). */
+/* SHA-256 digests, and SHA-1 for git's ids (FIPS 180-4, by OpenSSL: it uses the processor's own instructions). */
 #pragma once
 
 #include <stddef.h>
@@ -11,8 +11,9 @@ struct digest {
 
 #define DIGEST_HEX 65 /* with the NUL */
 
+/* Between hash_init and hash_final it holds memory: always finish what was begun. */
 struct hash_state {
-	_Alignas(64) unsigned char opaque[128];
+	void *ctx;
 };
 
 void hash_init(struct hash_state *h);
@@ -27,3 +28,7 @@ void hash_bytes(const void *p, size_t n, struct digest *out);
 
 /* Lower-case hexadecimal. */
 void digest_hex(const struct digest *d, char out[DIGEST_HEX]);
+
+/* The same for SHA-1: git's object ids and pack trailers, nothing else. */
+void hash_sha1_init(struct hash_state *h);
+void hash_sha1_final(struct hash_state *h, uint8_t out[20]);
