@@ -98,6 +98,10 @@ $(OUT)/tests/conformance/%: tests/conformance/%.c $(OUT)/libberth.a
 	@mkdir -p $(@D)
 	$(SAY) test $<
 	$(Q)$(TEST_LINK) -lcmocka
+# Figures of single parts: make build/release/tests/bench/bench_git && build/release/tests/bench/bench_git NEW-FOLDER
+$(OUT)/tests/bench/%: tests/bench/%.c $(OUT)/libberth.a
+	@mkdir -p $(@D)
+	$(TEST_LINK)
 # With libFuzzer the main comes from clang, else from replay.c, which only runs over the corpus.
 $(OUT)/tests/fuzz/%: tests/fuzz/%.c $(if $(filter fuzz,$(BUILD)),,tests/fuzz/replay.c) $(OUT)/libberth.a
 	@mkdir -p $(@D)

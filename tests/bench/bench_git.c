@@ -54,7 +54,7 @@ put(struct git_edit *ed, int folder, int file, int salt)
 	size_t n = body(bytes, sizeof(bytes), folder, file, salt);
 
 	(void)snprintf(path, sizeof(path), "envs/user-%d/env-%d/object-%d.yaml", folder / 10, folder, file);
-	must(git_edit_put(ed, path, bytes, n, &e), "put");
+	must(git_edit_put(ed, path, bytes, n, &e) < 0, "put");
 }
 
 static int

@@ -217,6 +217,24 @@ fetches(void **state)
 	assert_int_equal(git_ref_read(repo, "refs/remotes/origin/main", &id, &e), ERR_NOTFOUND);
 }
 
+/* What a child killed in the middle of storing leaves behind does not stop the fetches after it. */
+static void
+locks_left_behind(void **state)
+{
+	static const char *const refs[] = { "refs/heads/gone", "refs/heads/main" };
+	struct oid id;
+
+	(void)state;
+	must(git_fetch(repo, url_of("up.git"), NULL, refs, 2, 60000, NULL, &e));
+	fix("cd clone.git; git update-ref refs/remotes/origin/gone refs/remotes/origin/main; git pack-refs --all; mkdir -p refs/remotes/origin;"
+	    "touch refs/remotes/origin/main.lock");
+	assert_int_equal(git_fetch(repo, url_of("up.git"), NULL, refs + 1, 1, 60000, NULL, &e), ERR_CONFLICT); /* fresh */
+	fix("cd clone.git; touch -d '1 hour ago' refs/remotes/origin/main.lock refs/remotes/origin/gone.lock packed-refs.lock");
+	must(git_fetch(repo, url_of("up.git"), NULL, refs, 2, 60000, NULL, &e));
+	assert_int_equal(git_ref_read(repo, "refs/remotes/origin/gone", &id, &e), ERR_NOTFOUND);
+	fix("test -z \"$(find clone.git -name '*.lock')\"; rm clone.git/berth-stale-lock-*");
+}
+
 static void *
 later(void *flag)
 {
@@ -536,6 +554,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(local_or_not),
 		cmocka_unit_test(refused_urls),
 		cmocka_unit_test(fetches),
+		cmocka_unit_test(locks_left_behind),
 		cmocka_unit_test(unreachable),
 		cmocka_unit_test(pushes),
 		cmocka_unit_test(declined),

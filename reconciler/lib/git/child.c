@@ -276,24 +276,37 @@ download(struct job *j, git_remote *remote, const git_remote_head **heads, size_
 	return rc;
 }
 
-/* The tracking refs in the order asked for, each forced to what the server had, or removed. */
+/* Sets or (NULL) removes one tracking ref. */
 static int
-store(struct job *j, git_repository *repo, const git_remote_head **heads, size_t n, char **refs, size_t nrefs)
+store_one(git_repository *repo, const char *name, const git_oid *id)
+{
+	git_reference *r = NULL;
+	int rc = id ? git_reference_create(&r, repo, name, id, 1, "fetch") : git_reference_remove(repo, name);
+
+	git_reference_free(r);
+	return !id && rc == GIT_ENOTFOUND ? 0 : rc;
+}
+
+/*
+ * The tracking refs in the order asked for, each forced to what the server had, or removed. A child like this one that was
+ * killed here left a lock behind.
+ */
+static int
+store(struct job *j, struct git_repo *g, const git_remote_head **heads, size_t n, char **refs, size_t nrefs)
 {
 	for (size_t i = 0; i < nrefs; i++) {
 		const git_remote_head *h = head_of(heads, n, refs[i]);
-		git_reference *r = NULL;
+		const git_oid *id = h ? &h->oid : NULL;
 		char name[GIT_PATH_MAX];
 		int rc = tracking(refs[i], name, j->e);
 
 		if (rc)
 			return rc;
-		if (h)
-			rc = git_reference_create(&r, repo, name, &h->oid, 1, "fetch");
-		else
-			rc = git_reference_remove(repo, name);
-		git_reference_free(r);
-		if (rc < 0 && (h || rc != GIT_ENOTFOUND))
+		rc = store_one(g->repo, name, id);
+		if (rc == GIT_ELOCKED &&
+		    (git_lock_sweep(g, name, GIT_STALE_LOCK) | git_lock_sweep(g, "packed-refs", GIT_STALE_PACKED)))
+			rc = store_one(g->repo, name, id);
+		if (rc < 0)
 			return git_fail(j->e, rc, "store %s", name);
 	}
 	return 0;
@@ -314,7 +327,7 @@ fetch(struct job *j, struct git_repo *g, git_remote *remote, char **refs, size_t
 	if ((rc = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &o)) < 0 || (rc = git_remote_ls(&heads, &n, remote)) < 0)
 		return failed(j, rc);
 	rc = download(j, remote, heads, n, refs, nrefs);
-	return rc ? rc : store(j, g->repo, heads, n, refs, nrefs);
+	return rc ? rc : store(j, g, heads, n, refs, nrefs);
 }
 
 /* -- push ----------------------------------------------------------------------------------------------------------------- */

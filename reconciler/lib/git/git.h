@@ -9,6 +9,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/files.h"
 
+/* One thread at a time uses a handle. */
 struct git_repo;
 
 /* Opens a bare repository, or the .git of a work tree (bare and work tree by git_repository_open_bare). */

@@ -49,6 +49,15 @@ git_oid_to(struct oid *out, const git_oid *id)
 int git_reopen(struct git_repo *g) MUST_USE;
 
 /*
+ * Moves NAME.lock away when it is older than `age` seconds: whoever made it was killed, and git would wait for ever.
+ * Only for refs that berth alone writes. True when it did; then try again.
+ */
+bool git_lock_sweep(struct git_repo *g, const char *name, int age);
+
+#define GIT_STALE_LOCK 10   /* seconds: of a ref, held for a moment */
+#define GIT_STALE_PACKED 60 /* of packed-refs, which git holds while it repacks all refs */
+
+/*
  * Reads an object of `type`; larger than `max` bytes is ERR_INVALID, found before reading. When the object is not there or
  * cannot be read, the packs are looked up anew once: another process may have repacked. Free with git_odb_object_free.
  */

@@ -13,8 +13,6 @@
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
 
-#define STALE_AFTER 10 /* seconds */
-
 /* The commit behind an id: tags are followed. */
 static int
 peel(git_object *o, const char *name, struct oid *out, struct err *e)
@@ -82,7 +80,7 @@ same_file(const struct stat *a, const struct stat *b)
  * rename: what was moved is looked at again, and a fresh lock goes back (link(2) never replaces a newer one).
  */
 static bool
-move_stale(struct git_repo *g, const char *lock)
+move_stale(struct git_repo *g, const char *lock, int age)
 {
 	char away[GIT_PATH_MAX];
 	struct stat before, after;
@@ -91,7 +89,7 @@ move_stale(struct git_repo *g, const char *lock)
 
 	if (n < 0 || (size_t)n >= sizeof(away) || lstat(lock, &before) || !S_ISREG(before.st_mode))
 		return false;
-	if (now - before.st_mtim.tv_sec < STALE_AFTER || rename(lock, away))
+	if (now - before.st_mtim.tv_sec < age || rename(lock, away))
 		return false;
 	if (lstat(away, &after) == 0 && same_file(&before, &after))
 		return true;
@@ -101,19 +99,19 @@ move_stale(struct git_repo *g, const char *lock)
 }
 
 /* One sweeper at a time: two would take each other's fresh locks for the old one. */
-static bool
-sweep(struct git_repo *g, const char *ref)
+bool
+git_lock_sweep(struct git_repo *g, const char *name, int age)
 {
 	char lock[GIT_PATH_MAX], guard[GIT_PATH_MAX];
-	int n = snprintf(lock, sizeof(lock), "%s%s.lock", git_repository_commondir(g->repo), ref);
+	int n = snprintf(lock, sizeof(lock), "%s%s.lock", git_repository_commondir(g->repo), name);
 	int m = snprintf(guard, sizeof(guard), "%s/berth-sweep", g->path), AUTO_FD fd = -1;
 
-	if (!str_starts(ref, "refs/heads/berth/") || n < 0 || (size_t)n >= sizeof(lock) || m < 0 || (size_t)m >= sizeof(guard))
+	if (n < 0 || (size_t)n >= sizeof(lock) || m < 0 || (size_t)m >= sizeof(guard))
 		return false;
 	fd = open(guard, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
 		return false;
-	return move_stale(g, lock);
+	return move_stale(g, lock, age);
 }
 
 /* -- compare-and-swap ------------------------------------------------------------------------------------------------- */
@@ -149,7 +147,8 @@ git_ref_cas(struct git_repo *g, const char *ref, const struct oid *old, const st
 	if (!str_starts(ref, "refs/"))
 		return err_set(e, ERR_INVALID, "%s: a full name such as refs/heads/main is needed", ref);
 	rc = cas(g, ref, was, git_oid_of(new_id), message);
-	if (rc == GIT_ELOCKED && (moved = sweep(g, ref)))
+	if (rc == GIT_ELOCKED && str_starts(ref, "refs/heads/berth/") &&
+	    (moved = git_lock_sweep(g, ref, GIT_STALE_LOCK)))
 		rc = cas(g, ref, was, git_oid_of(new_id), message);
 	if (swept)
 		*swept = moved;
