@@ -34,7 +34,9 @@ results(void **state)
 		{ "environment", "echo $BERTH_A-$BERTH_B", NULL, 0, 0, "yes-over\n", "" },
 		{ "folder", "pwd", NULL, 0, 0, "/\n", "" },
 		{ "no core files", "ulimit -c", NULL, 0, 0, "0\n", "" },
-		{ "no descriptors of ours", "ls /proc/$$/fd | tr '\\n' ' '", NULL, 0, 0, "0 1 2 ", "" },
+		/* the shell's own tests: a command or a pipe would open descriptors of its own */
+		{ "no descriptors of ours", "for i in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$i ] || echo $i; done", NULL, 0, 0,
+		  "", "" },
 	};
 	static const char *const env[] = { "BERTH_A=yes", "BERTH_B=over", NULL };
 	int fds[2];
