@@ -159,6 +159,90 @@ git_moved(struct target *base, bool *out, struct err *e)
 }
 
 static int
+list_folders(struct target_git *t, const char *folder, const char ***names, size_t *n, struct err *e)
+{
+	const char **all;
+	size_t count, k = 0;
+	int rc = git_edit_list(t->edit, folder, t->mem, &all, &count, e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < count; i++)
+		if (str_ends(all[i], "/"))
+			all[k++] = arena_strndup(t->mem, all[i], strlen(all[i]) - 1);
+	*names = all;
+	*n = k;
+	return 0;
+}
+
+/* Files (folders when `folders`) directly below `folder` that are not its list. */
+static int
+drop_entries(struct target_git *t, const char *folder, bool folders, struct err *e)
+{
+	const char **names;
+	size_t n;
+	int rc;
+
+	if ((rc = git_edit_list(t->edit, folder, t->mem, &names, &n, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(names[i]);
+		bool is_folder = names[i][len - 1] == '/';
+
+		if (is_folder != folders || strcmp(names[i], "kustomization.yaml") == 0)
+			continue;
+		rc = git_edit_drop(t->edit, arena_printf(t->mem, "%s/%.*s", folder, (int)(len - is_folder), names[i]), e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+drop_root_strangers(struct target_git *t, struct err *e)
+{
+	static const char *const ours[] = { "envs/", "kustomization.yaml", "org/", "teams/", "users/" };
+	const char **names;
+	size_t n;
+	int rc;
+
+	if ((rc = git_edit_list(t->edit, "", t->mem, &names, &n, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		bool known = false;
+
+		for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
+			known |= strcmp(names[i], ours[j]) == 0;
+		if (!known &&
+		    (rc = git_edit_drop(t->edit, arena_strndup(t->mem, names[i], strcspn(names[i], "/")), e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Entries above the units that nothing of ours explains; before anything is put, since a file may stand where a folder belongs. */
+static int
+drop_strangers(struct target_git *t, struct err *e)
+{
+	static const char *const lists[] = { "envs", "teams", "users" };
+	const char **owners;
+	size_t n;
+	int rc;
+
+	if ((rc = drop_root_strangers(t, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if ((rc = drop_entries(t, lists[i], false, e)) < 0)
+			return rc;
+	if ((rc = list_folders(t, "envs", &owners, &n, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		if ((rc = drop_entries(t, arena_printf(t->mem, "envs/%s", owners[i]), false, e)) < 0)
+			return rc;
+	return 0;
+}
+
+static int
 git_begin(struct target *base, struct arena *mem, struct target_view *out, struct err *e)
 {
 	struct target_git *t = self(base);
@@ -178,30 +262,14 @@ git_begin(struct target *base, struct arena *mem, struct target_view *out, struc
 	t->view.moved = t->has_known != h.has_rendered || (t->has_known && !oid_eq(&t->known, &t->tip));
 	if (t->has_tip && ((rc = look_at_tip(t, e)) < 0 || (rc = look_at_move(t, e)) < 0))
 		return err_wrap(e, "branch " BRANCH_RENDERED);
-	if ((rc = git_edit_new(source_git(t->source), t->has_tip ? &t->tree : NULL, &t->edit, e)) < 0)
+	if ((rc = git_edit_new(source_git(t->source), t->has_tip ? &t->tree : NULL, &t->edit, e)) < 0 ||
+	    (t->has_tip && t->view.moved && (rc = drop_strangers(t, e)) < 0))
 		return rc;
 	*out = t->view;
 	return 0;
 }
 
 /* -- units ------------------------------------------------------------------------------------------------------ */
-
-static int
-list_folders(struct target_git *t, const char *folder, const char ***names, size_t *n, struct err *e)
-{
-	const char **all;
-	size_t count, k = 0;
-	int rc = git_edit_list(t->edit, folder, t->mem, &all, &count, e);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < count; i++)
-		if (str_ends(all[i], "/"))
-			all[k++] = arena_strndup(t->mem, all[i], strlen(all[i]) - 1);
-	*names = all;
-	*n = k;
-	return 0;
-}
 
 /* Folders below `folder`, `depth` levels down, are units. */
 static int
@@ -354,7 +422,9 @@ git_put(struct target *base, const struct bundle *b, bool keep_extra, struct err
 	size_t n;
 	int rc;
 
-	if ((rc = git_edit_list(t->edit, b->unit, t->mem, &names, &n, e)) < 0)
+	/* a unit has no folders, whoever made one */
+	if ((t->view.moved && (rc = drop_entries(t, b->unit, true, e)) < 0) ||
+	    (rc = git_edit_list(t->edit, b->unit, t->mem, &names, &n, e)) < 0)
 		return rc;
 	c.what = n ? UNIT_CHANGED : UNIT_CREATED;
 	if (!n)
@@ -437,37 +507,6 @@ git_objects(struct target *base, const char *unit, const char ***out, size_t *n,
 
 /* -- commit ------------------------------------------------------------------------------------------------------ */
 
-/* Entries at the root and in the lists that no unit of ours explains. */
-static int
-drop_strangers(struct target_git *t, struct err *e)
-{
-	static const char *const ours[] = { "envs/", "kustomization.yaml", "org/", "teams/", "users/" };
-	static const char *const lists[] = { "envs", "teams", "users" };
-	const char **names;
-	size_t n;
-	int rc;
-
-	if ((rc = git_edit_list(t->edit, "", t->mem, &names, &n, e)) < 0)
-		return rc;
-	for (size_t i = 0; i < n; i++) {
-		bool known = false;
-
-		for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
-			known |= strcmp(names[i], ours[j]) == 0;
-		if (!known && (rc = git_edit_drop(t->edit, names[i], e)) < 0)
-			return rc;
-	}
-	for (size_t j = 0; j < sizeof(lists) / sizeof(lists[0]); j++) {
-		if ((rc = git_edit_list(t->edit, lists[j], t->mem, &names, &n, e)) < 0)
-			return rc;
-		for (size_t i = 0; i < n; i++)
-			if (!str_ends(names[i], "/") && strcmp(names[i], "kustomization.yaml") != 0 &&
-			    (rc = git_edit_drop(t->edit, arena_printf(t->mem, "%s/%s", lists[j], names[i]), e)) < 0)
-				return rc;
-	}
-	return 0;
-}
-
 static int
 put_lists(struct target_git *t, struct err *e)
 {
@@ -539,7 +578,7 @@ git_commit(struct target *base, const struct target_reason *why, bool *wrote, st
 	int rc;
 
 	*wrote = false;
-	if ((t->view.moved && (rc = drop_strangers(t, e)) < 0) || (rc = put_lists(t, e)) < 0)
+	if ((rc = put_lists(t, e)) < 0)
 		return rc;
 	if (git_edit_changed(t->edit)) {
 		if ((rc = write_commit(t, why, &id, e)) < 0 ||
