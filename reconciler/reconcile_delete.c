@@ -42,6 +42,24 @@ guard_limits(struct pass *p, int64_t *max_delete, double *fraction, struct err *
 	return 0;
 }
 
+/*
+ * A trailer has its effect once: with the commit that was looked at last. The rendered branch alone does not tell, since a
+ * commit that changes no manifest leaves no mark there.
+ */
+static bool
+looked_at(struct pass *p, struct oid *out)
+{
+	struct git_repo *g = source_git(p->r->c.source);
+	struct oid adopted;
+	bool has = source_adopted(p->r->c.source, &adopted, NULL) == 0;
+
+	if (p->view.has_source)
+		*out = p->view.source;
+	if (has && (!p->view.has_source || git_is_ancestor(g, out, &adopted, NULL) == 1))
+		*out = adopted;
+	return has || p->view.has_source;
+}
+
 /* 1: the deletions may go on, 0: held. */
 static int
 deletions_allowed(struct pass *p, struct err *e)
@@ -51,6 +69,8 @@ deletions_allowed(struct pass *p, struct err *e)
 	int64_t max_delete;
 	double fraction;
 	size_t allowed, released;
+	struct oid since;
+	bool has_since;
 	int rc;
 
 	if (!p->ndrops)
@@ -61,8 +81,8 @@ deletions_allowed(struct pass *p, struct err *e)
 	allowed = guard_allowed(max_delete, fraction, p->live);
 	if (p->ndrops <= allowed)
 		return 1;
-	rc = guard_released(source_git(p->r->c.source), p->view.has_source ? &p->view.source : NULL, &p->heads.main, &released,
-	                    e);
+	has_since = looked_at(p, &since);
+	rc = guard_released(source_git(p->r->c.source), has_since ? &since : NULL, &p->heads.main, &released, e);
 	if (rc < 0)
 		return rc;
 	if (p->ndrops <= released)

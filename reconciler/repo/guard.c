@@ -52,12 +52,18 @@ guard_released(struct git_repo *g, const struct oid *since, const struct oid *co
 	struct oid at = *commit;
 	size_t most = 0;
 
-	for (size_t i = 0; i < WALK_MAX && !(since && oid_eq(&at, since)); i++) {
+	for (size_t i = 0; i < WALK_MAX; i++) {
 		struct git_commit_info c;
 		const char *text;
 		int64_t allow;
 		int rc;
 
+		/* after a merge `since` need not be a first parent: whatever it contains has had its effect */
+		if (since && (rc = git_is_ancestor(g, &at, since, e)) != 0) {
+			if (rc < 0)
+				return rc;
+			break;
+		}
 		arena_reset(mem);
 		if ((rc = git_commit_read(g, &at, mem, &c, e)) < 0)
 			return rc;

@@ -22,7 +22,7 @@ int guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct 
 size_t guard_allowed(int64_t max_delete, double fraction, size_t live);
 
 /*
- * The largest Berth-Allow-Delete of the first-parent commits after `since` (NULL: only `commit` itself) up to `commit`;
- * 0 when none. At most 10,000 commits are read.
+ * The largest Berth-Allow-Delete of the first-parent commits from `commit` back to the first that `since` contains (NULL: only
+ * `commit` itself); 0 when none. At most 10,000 commits are read.
  */
 int guard_released(struct git_repo *g, const struct oid *since, const struct oid *commit, size_t *n, struct err *e) MUST_USE;

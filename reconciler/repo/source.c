@@ -7,6 +7,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/git/heads.h"
+#include "lib/git/remote.h"
 
 #define DEADLINE_MS 60000
 
@@ -43,6 +44,10 @@ open_git(struct source *s, struct err *e)
 
 	s->local = git_url_is_local(s->c.repo, s->mem, &path);
 	s->name = s->local ? path : s->c.repo;
+	if (!s->local && git_url_check(s->c.repo, e) < 0) {
+		e->code = ERR_USAGE; /* no waiting makes it a URL */
+		return err_wrap(e, "--repo");
+	}
 	if (!s->local)
 		return git_open_or_init(arena_printf(s->mem, "%s/repo.git", s->c.state_dir), &s->git, e);
 	if ((rc = git_open(path, &s->git, e)) < 0)
