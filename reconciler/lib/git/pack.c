@@ -70,7 +70,8 @@ struct pack_out {
 	git_odb *odb;
 	git_odb_writepack *to;
 	git_indexer_progress progress;
-	struct sha1 sum;
+	struct hash_state sum; /* finished by pack_free when pack_commit did not */
+	bool summed;
 	size_t n;
 	unsigned char chunk[64 * 1024];
 };
@@ -109,7 +110,7 @@ add_raw(struct pack_out *p, const void *bytes, size_t len, struct err *e)
 static int
 add(struct pack_out *p, const void *bytes, size_t len, struct err *e)
 {
-	sha1_add(&p->sum, bytes, len);
+	hash_add(&p->sum, bytes, len);
 	return add_raw(p, bytes, len, e);
 }
 
@@ -123,11 +124,11 @@ pack_begin(struct git_repo *g, uint32_t count, struct pack_out **out, struct err
 	if (!p)
 		abort();
 	p->odb = g->odb;
-	sha1_init(&p->sum);
 	if ((rc = git_odb_write_pack(&p->to, g->odb, NULL, NULL)) < 0) {
 		free(p);
 		return git_fail(e, rc, "start a pack");
 	}
+	hash_sha1_init(&p->sum);
 	for (size_t i = 0; i < 4; i++)
 		head[8 + i] = (unsigned char)(count >> (24 - 8 * i));
 	if ((rc = add(p, head, sizeof(head), e))) {
@@ -160,7 +161,8 @@ pack_commit(struct pack_out *p, struct err *e)
 	struct oid sum;
 	int rc;
 
-	sha1_final(&p->sum, &sum);
+	hash_sha1_final(&p->sum, sum.b);
+	p->summed = true;
 	if ((rc = add_raw(p, sum.b, sizeof(sum.b), e)) || (rc = flush(p, e)))
 		return rc;
 	if ((rc = p->to->commit(p->to, &p->progress)) < 0 || (rc = git_odb_refresh(p->odb)) < 0)
@@ -171,8 +173,12 @@ pack_commit(struct pack_out *p, struct err *e)
 void
 pack_free(struct pack_out *p)
 {
+	uint8_t unused[20];
+
 	if (!p)
 		return;
+	if (!p->summed)
+		hash_sha1_final(&p->sum, unused);
 	p->to->free(p->to);
 	free(p);
 }

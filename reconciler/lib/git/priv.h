@@ -7,6 +7,7 @@
 
 #include <git2.h>
 
+#include "lib/base/hash.h"
 #include "lib/git/git.h"
 
 struct git_repo {
@@ -106,17 +107,6 @@ int tree_order(const struct tree_entry *a, const struct tree_entry *b);
 bool tree_name_ok(const char *name, size_t len);
 
 /* -- hashing ------------------------------------------------------------------------------------------------------- */
-
-struct sha1 {
-	uint32_t h[5];
-	uint64_t total;
-	uint8_t block[64];
-};
-
-/* SHA-1 (FIPS 180-4), for git's ids and pack trailers only. */
-void sha1_init(struct sha1 *s);
-void sha1_add(struct sha1 *s, const void *p, size_t n);
-void sha1_final(struct sha1 *s, struct oid *out);
 
 /* The id of an object: "blob" or "tree" and its bytes. */
 void git_hash_object(const char *type, const void *bytes, size_t len, struct oid *out);
