@@ -10,7 +10,8 @@
 #include "reconcile_pass.h"
 #include "repo/guard.h"
 
-#define TRIES 50
+#define TRIES 8 /* races lost in a row before the pass goes back to the queue */
+#define TRY_WAIT_MS 15
 #define PASS_ARENA ((size_t)1 << 30)
 #define OWNER_ARENA ((size_t)64 << 20) /* one owner's environments, ARENA_ENV_MAX each and then some */
 
@@ -54,9 +55,14 @@ reconciler_new(const struct reconcile_config *c, struct reconciler **out, struct
 void
 reconciler_free(struct reconciler *r)
 {
+	void *error;
+
 	if (!r)
 		return;
 	dirty_free(r);
+	for (size_t i = 0; map_next(&r->set_errors, &i, NULL, &error);)
+		free(error);
+	map_free(&r->set_errors);
 	world_free(r->world);
 	tree_files_free(r->tree);
 	free(r);
@@ -75,8 +81,9 @@ report_repo(struct pass *p, const char *reason, const char *message)
 {
 	const struct doc *org = world_site(p->r->world)->org;
 	struct repo_status s = { .reason = reason, .message = message, .commit = p->heads.main };
-	const char **lines = arena_array(p->mem, p->shared.n + 1, sizeof(*lines));
+	const char **lines = arena_array(p->mem, p->shared.n + p->r->set_errors.live + 1, sizeof(*lines)), *unit;
 	struct buf text AUTO_BUF = BUF_INIT(65536);
+	void *error;
 
 	for (size_t i = 0; i < p->shared.n; i++) {
 		if (p->shared.items[i].severity != SEVERITY_ERROR)
@@ -85,6 +92,8 @@ report_repo(struct pass *p, const char *reason, const char *message)
 		finding_line(&p->shared.items[i], &text);
 		lines[s.nfindings++] = arena_strdup(p->mem, buf_cstr(&text));
 	}
+	for (size_t i = 0; map_next(&p->r->set_errors, &i, &unit, &error);)
+		lines[s.nfindings++] = arena_printf(p->mem, "%s: not rendered: %s", unit, (const char *)error);
 	s.findings = lines;
 	s.approvals = org ? value_as_str(value_at(org->root, "spec.approvals.mode"), NULL) : NULL;
 	if (p->view.drift.found) {
@@ -356,7 +365,10 @@ reconcile_pass(struct reconciler *r, struct pass_result *out, struct err *e)
 			break;
 		}
 		r->complete = false; /* owners marked in this try would be forgotten otherwise */
-		if (rc != ERR_CONFLICT || (rc = source_poll(r->c.source, &moved, e)) < 0)
+		if (rc != ERR_CONFLICT)
+			break;
+		clock_sleep_ms(TRY_WAIT_MS * (i + 1));
+		if ((rc = source_poll(r->c.source, &moved, e)) < 0)
 			break;
 		rc = ERR_CONFLICT;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One owner: parse, validate, render, apply, and what was seen of it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -157,18 +158,30 @@ add_drop(struct pass *p, const char *unit)
 	p->drops[p->ndrops++] = arena_strdup(p->mem, unit);
 }
 
+/* An organization's template failed on a set: what is live of it stays, and repo.yaml says so until it is mended. */
+static void
+set_error(struct pass *p, const char *unit, const char *text)
+{
+	struct log_about a = pass_about(p, unit, "render");
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		abort();
+	free(copy ? map_put(&p->r->set_errors, unit, copy) : map_del(&p->r->set_errors, unit));
+	if (text)
+		log_line(LOG_WARN, &a, "%s", text);
+}
+
 /* The user's own set. While something of the user stays on hold, nothing it may need is taken away. */
 static int
 apply_user(struct pass *p, const struct owner_result *o, bool keep, struct err *e)
 {
 	struct target *t = p->r->c.target;
 	const char *unit = arena_printf(p->owner_mem, "users/%s", o->owner);
-	struct log_about a = pass_about(p, unit, "render");
 
+	set_error(p, unit, o->error);
 	if (o->bundle)
 		return t->ops->put(t, o->bundle, keep, e);
-	if (o->error)
-		log_line(LOG_WARN, &a, "%s", o->error);
 	if (!o->user && !o->n && !keep)
 		return t->ops->drop(t, unit, e);
 	return 0;
@@ -201,22 +214,35 @@ apply_owner(struct pass *p, const char *owner, struct err *e)
 	return 0;
 }
 
+/* Puts what was rendered; rc is what rendering gave. */
+static int
+put_set(struct pass *p, const char *unit, int rc, const struct bundle *b, struct err *e)
+{
+	if (rc < 0 && rc != ERR_INVALID)
+		return rc;
+	set_error(p, unit, rc < 0 ? e->text : NULL);
+	return rc == 0 && b ? p->r->c.target->ops->put(p->r->c.target, b, false, e) : 0;
+}
+
 int
 apply_shared(struct pass *p, struct err *e)
 {
 	struct target *t = p->r->c.target;
 	struct world *w = p->r->world;
-	const struct bundle *b;
+	const struct bundle *b = NULL;
 	const char *team, **units;
 	size_t n;
 	int rc;
 
 	arena_reset(p->owner_mem);
-	if ((rc = world_org(w, p->owner_mem, &b, e)) < 0 ||
-	    (rc = b ? t->ops->put(t, b, false, e) : t->ops->drop(t, "org", e)) < 0)
+	rc = world_org(w, p->owner_mem, &b, e);
+	if (rc == 0 && !b && (rc = t->ops->drop(t, "org", e)) < 0)
+		return rc;
+	if ((rc = put_set(p, "org", rc, b, e)) < 0)
 		return rc;
 	for (size_t i = 0; map_next(&world_site(w)->docs[KIND_TEAM], &i, &team, NULL);) {
-		if ((rc = world_team(w, p->owner_mem, team, &b, e)) < 0 || (b && (rc = t->ops->put(t, b, false, e)) < 0))
+		rc = world_team(w, p->owner_mem, team, &b, e);
+		if ((rc = put_set(p, arena_printf(p->owner_mem, "teams/%s", team), rc, b, e)) < 0)
 			return rc;
 	}
 	if ((rc = t->ops->units(t, "teams/", &units, &n, e)) < 0)

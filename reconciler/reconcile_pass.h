@@ -15,6 +15,7 @@ struct reconciler {
 	bool world_full;           /* the world holds the tree of `world_commit` */
 	struct oid world_commit;
 	struct map deps;           /* owner -> struct map * of paths that went into the owner's environments */
+	struct map set_errors;     /* "org", "teams/vision", "users/alice" -> why its set could not be rendered (malloc'd text) */
 	bool complete;             /* the last pass went through: only what changes from here on is looked at */
 	bool looked;               /* `seen` is the tip of main that the last pass looked at … */
 	struct oid seen;

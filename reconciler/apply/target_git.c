@@ -65,7 +65,7 @@ drift_path(void *ctx, const struct git_change *c, struct err *e)
 
 	(void)e;
 	if (d->n < DRIFT_PATHS_MAX)
-		d->paths[d->n++] = arena_strdup(d->mem, c->path);
+		d->paths[d->n++] = str_line(d->mem, c->path);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ look_at_tip(struct target_git *t, struct err *e)
 
 			oid_hex(&c.id, hex);
 			v->drift.found = true;
-			v->drift.who = arena_printf(t->mem, "%s <%s>", c.author, c.author_email);
+			v->drift.who = str_line(t->mem, arena_printf(t->mem, "%s <%s>", c.author, c.author_email));
 			v->drift.what = arena_strdup(t->mem, hex);
 		}
 		if (!c.nparents)
@@ -450,7 +450,7 @@ static int
 git_drop(struct target *base, const char *unit, struct err *e)
 {
 	struct target_git *t = self(base);
-	struct target_change c = { .unit = arena_strdup(t->mem, unit), .what = UNIT_DELETED };
+	struct target_change c = { .unit = str_line(t->mem, unit), .what = UNIT_DELETED };
 	const char **names;
 	size_t n;
 	int rc;

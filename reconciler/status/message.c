@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/base/str.h"
+
 #define NAMED_MAX 500
 
 void
@@ -23,7 +25,7 @@ status_message_add(struct status_message *m, const char *owner, const char *name
 		m->items = arena_regrow(m->mem, m->items, m->n, m->cap, sizeof(*m->items));
 	}
 	l = &m->items[m->n++];
-	*l = (struct status_line){ .owner = owner, .name = name, .from = from, .to = to };
+	*l = (struct status_line){ .owner = str_line(m->mem, owner), .name = str_line(m->mem, name), .from = from, .to = to };
 	if (commit)
 		oid_hex(commit, l->commit);
 }

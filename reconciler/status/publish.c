@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/map.h"
@@ -600,15 +599,6 @@ settle(struct publisher *p)
 	p->repo.drift_by = p->repo.drift_commit = NULL;
 }
 
-/* Tens of milliseconds, different for each process: two writers do not meet again at once. */
-static void
-wait_a_little(int attempt)
-{
-	struct timespec t = { 0, (long)((unsigned long)clock_mono_ms() * 2654435761UL % 20000000UL) + 1000000L * attempt };
-
-	(void)nanosleep(&t, NULL);
-}
-
 int
 publish_flush(struct publisher *p, int64_t now, size_t *transitions, struct err *e)
 {
@@ -629,7 +619,7 @@ publish_flush(struct publisher *p, int64_t now, size_t *transitions, struct err 
 		}
 		if (rc != ERR_CONFLICT)
 			break;
-		wait_a_little(i);
+		clock_sleep_ms(5 + i);
 		if ((rc = source_poll(p->c.source, &moved, e)) < 0)
 			break;
 		rc = ERR_CONFLICT;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -70,4 +71,13 @@ clock_parse_duration(const char *s, int64_t *ms)
 		return 0;
 	}
 	return ERR_INVALID;
+}
+
+void
+clock_sleep_ms(int64_t ms)
+{
+	int64_t more = (int64_t)(((uint64_t)getpid() * 2654435761u + (uint64_t)clock_mono_ms() * 40503u) % (uint64_t)(ms / 2 + 1));
+	struct timespec t = { (ms + more) / 1000, (long)((ms + more) % 1000) * 1000000 };
+
+	(void)nanosleep(&t, NULL);
 }

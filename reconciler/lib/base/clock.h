@@ -9,6 +9,8 @@
 int64_t clock_mono_ms(void); /* milliseconds that only go forward */
 int64_t clock_now(void);     /* seconds since 1970-01-01T00:00:00Z */
 
+void clock_sleep_ms(int64_t ms); /* plus up to half of it again, different for every process: two that met part */
+
 /* UTC, seconds precision (RFC 3339). */
 void clock_rfc3339(int64_t seconds, char out[RFC3339_LEN]);
 

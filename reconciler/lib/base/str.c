@@ -162,3 +162,14 @@ str_glob(const char *pattern, const char *s)
 		pattern++;
 	return !*pattern;
 }
+
+const char *
+str_line(struct arena *mem, const char *s)
+{
+	char *copy = arena_strdup(mem, s);
+
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return copy;
+}

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/err.h"
 
 /* The whole of `s` as a decimal integer; ERR_INVALID for anything else, out of range included. */
@@ -23,3 +24,6 @@ bool str_utf8_valid(const char *s, size_t n);
 
 /* Shell-style match of image references: `*` any run without '/', `**` any run, `?` one character but '/'. */
 bool str_glob(const char *pattern, const char *s);
+
+/* A copy on one line: control characters become '?'. For names of strangers in messages whose lines mean something. */
+const char *str_line(struct arena *mem, const char *s);
