@@ -162,8 +162,8 @@ install: program
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 build/berth $(DESTDIR)$(PREFIX)/bin/berth
 	build/berth completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth
-	if [ -f docs/berth.1 ]; then install -d $(DESTDIR)$(PREFIX)/share/man/man1 && \
-		install -m 644 docs/berth.1 $(DESTDIR)$(PREFIX)/share/man/man1/; fi
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	build/berth help --man > $(DESTDIR)$(PREFIX)/share/man/man1/berth.1
 
 # keeps build/demo: commits of a person may be in it (make demo-clean)
 clean:

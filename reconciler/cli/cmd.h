@@ -60,6 +60,7 @@ int args_output(const struct args *a, enum output *out, struct err *e) MUST_USE;
 
 void help_all(void);
 void help_verb(const struct verb *v);
+void help_man(void); /* the manual page, berth(1), on standard output */
 
 /* Colour on stdout? A terminal, no NO_COLOR, TERM not dumb. */
 bool use_colour(int fd);

@@ -8,6 +8,11 @@
 
 static const struct opt no_opts[] = { { NULL, NULL, NULL } };
 
+static const struct opt help_opts[] = {
+	{ "man", NULL, "print the manual page, berth(1)" },
+	{ NULL, NULL, NULL },
+};
+
 static int
 run_version(const struct args *a, struct err *e)
 {
@@ -20,6 +25,10 @@ run_version(const struct args *a, struct err *e)
 static int
 run_help(const struct args *a, struct err *e)
 {
+	if (args_flag(a, "man")) {
+		help_man();
+		return EXIT_FINE;
+	}
 	for (size_t i = 0; i < verbs_n; i++)
 		if (a->npos && strcmp(verbs[i]->name, a->pos[0]) == 0) {
 			help_verb(verbs[i]);
@@ -110,8 +119,8 @@ const struct verb cmd_version = {
 };
 
 const struct verb cmd_help = {
-	.name = "help", .args = "[VERB]", .summary = "this help, or that of a verb", .examples = "berth help plan\n",
-	.opts = no_opts, .max = 1, .run = run_help,
+	.name = "help", .args = "[VERB]", .summary = "this help, or that of a verb", .examples = "berth help plan\nberth help --man | man -l -\n",
+	.opts = help_opts, .max = 1, .run = run_help,
 };
 
 const struct verb cmd_completion = {
