@@ -222,13 +222,14 @@ bundle_make(struct arena *mem, const char *unit, struct made *made, size_t n, st
 	b->unit = unit;
 	b->objects = arena_array(mem, n + 1, sizeof(*b->objects));
 	b->n = n;
-	hash_init(&h);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(made[i - 1].object.file, made[i].object.file) == 0)
+			return err_set(e, ERR_INVALID, "%s %s is given twice: by %s and by %s", made[i].object.kind, made[i].object.name,
+			               made[i - 1].template, made[i].template);
+	hash_init(&h); /* nothing may return before hash_final */
 	for (size_t i = 0; i < n; i++) {
 		struct digest d;
 
-		if (i > 0 && strcmp(made[i - 1].object.file, made[i].object.file) == 0)
-			return err_set(e, ERR_INVALID, "%s %s is given twice: by %s and by %s", made[i].object.kind, made[i].object.name,
-			               made[i - 1].template, made[i].template);
 		b->objects[i] = made[i].object;
 		value_digest(made[i].object.value, &d);
 		hash_field_str(&h, made[i].object.file);
