@@ -144,10 +144,13 @@ def http(port, path):
 class Site:
     """A bare repository and a person's clone of it, from the template that berth carries."""
 
-    def __init__(self, name, files=None, drop=()):
+    def __init__(self, name, files=None, drop=(), mirror=False):
         self.bare = os.path.join(folder, name + ".git")
         self.clone = os.path.join(folder, name)
         self.states = 0
+        if mirror:  # an empty bare repository for somebody else's commits
+            git(folder, "init", "-q", "--bare", "-b", "main", self.bare)
+            return
         said = berth("init", self.clone)
         if said.rc:
             raise RuntimeError("berth init: %r" % said)
