@@ -81,6 +81,22 @@ web_password() {
     cat "$state/web-password"
 }
 
+# What ttyd runs for each visitor: the password, then the shell.
+web_login() {
+    printf 'password (over SSH: cat ~/.berth/web-password): '
+    stty -echo 2>/dev/null
+    IFS= read -r given
+    stty echo 2>/dev/null
+    printf '\n'
+    if [ "$given" = "$(web_password)" ]; then
+        unset given
+        exec "$(find_tool bash sh)" -l
+    fi
+    sleep 3
+    say 'wrong password'
+    exit 1
+}
+
 start_ssh() {
     sshd=$(find_tool sshd) || { say 'no sshd in the image or the toolbox: no SSH'; return 0; }
     keygen=$(find_tool ssh-keygen) || { say 'no ssh-keygen in the image or the toolbox: no SSH'; return 0; }
@@ -128,7 +144,9 @@ start_web() {
     shell=$(find_tool bash sh)
     if wants terminal; then
         if tool=$(find_tool ttyd); then
-            keep ttyd "$tool" -W -O -p 7681 -c "${BERTH_USER:-dev}:$(web_password)" "$shell" -l
+            # asked for inside the terminal: ttyd's own -c would show it to everybody who can list processes
+            web_password >/dev/null
+            keep ttyd "$tool" -W -O -p 7681 sh "$0" web-login
         else
             say 'no ttyd in the image or the toolbox: no web terminal'
         fi
@@ -170,6 +188,7 @@ start_setup() {
     children="$children $!"
 }
 
+[ "${1:-}" != web-login ] || web_login
 trap stop TERM INT
 rm -f "$ready"
 mkdir -p "$state" "$run" || { say "cannot write $state"; exit 1; }

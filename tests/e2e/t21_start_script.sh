@@ -54,7 +54,7 @@ stop() {
     pid=
 }
 
-echo '1..18'
+echo '1..21'
 printf '# mine\nreturn\n' >"$work/home/.bashrc"
 start BERTH_WEB='terminal jupyter' GREETING="it's \$HOME"
 check 'becomes ready' test -e "$work/run/.berth-ready"
@@ -62,7 +62,8 @@ check 'starts sshd in the foreground' grep -q -- "-D -e -f $work/run/.berth/sshd
 check 'keys come from the mounted folder' grep -qx 'AuthorizedKeysFile /etc/berth/keys/authorized_keys' "$work/run/.berth/sshd_config"
 check 'passwords are refused' grep -qx 'PasswordAuthentication no' "$work/run/.berth/sshd_config"
 check 'SFTP is on' grep -qx 'Subsystem sftp internal-sftp' "$work/run/.berth/sshd_config"
-check 'starts ttyd with a password' grep -Eq -- '-p 7681 -c dev:[0-9a-f]{32} ' "$work/calls/ttyd"
+check 'ttyd asks before it gives a shell' grep -Eq -- '-p 7681 sh .*start.sh web-login$' "$work/calls/ttyd"
+check 'its password stands in no argument list' refuse grep -qF "$(cat "$work/home/.berth/web-password")" "$work/calls/ttyd"
 check 'the password is for its owner alone' test "$(stat -c %a "$work/home/.berth/web-password")" = 600
 check 'says what it could not start' grep -q 'no jupyter-lab' "$work/log"
 check 'a session gets the variables of the pod' \
@@ -85,4 +86,12 @@ stop
 start BERTH_SSH=0 BERTH_WEB=
 check 'no sshd when SSH is off' refuse test -e "$work/calls/sshd"
 stop
+
+# the terminal's own login: $0 of the shell that it ends in says that it was let in
+login() {
+    printf '%s\necho let in\n' "$1" | env HOME="$work/home" BERTH_TOOLBOX="$work/none" \
+        sh templates/scripts/start.sh web-login 2>&1 | grep -q 'let in'
+}
+check 'the right password lets in' login "$(cat "$work/home/.berth/web-password")"
+check 'a wrong one does not' refuse login 0123
 exit $bad
