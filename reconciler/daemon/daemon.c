@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define FLUSH_REMOTE_MS 2000
 #define FLUSH_APART_MS 10000  /* between two status commits to a remote */
 #define REFUSED_RETRY_MS 600000
+#define MANY 100 /* environments in a pass */
 #define BEAT_MAX_MS 180000    /* a network deadline and then some */
 
 static const char JOB_POLL[] = "poll", JOB_PASS[] = "pass", JOB_FLUSH[] = "flush";
@@ -223,6 +225,8 @@ do_pass(struct loop *l, struct err *e)
 	}
 	look_at_status(l);
 	schedule_flush(l);
+	if (r.environments >= MANY)
+		(void)malloc_trim(0); /* what a large pass needed goes back: idle memory is what operators see */
 	return 0;
 }
 
