@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "lib/base/str.h"
 #include "lib/git/clone.h"
 
 #define FETCH_MS 5000
@@ -12,6 +13,15 @@ static void
 close_git(void *g)
 {
 	git_close(g);
+}
+
+/* A bare repository that has the branch is what berth writes to, whatever it was cloned from. */
+static bool
+is_its_own(const struct branch *b, const char *ref)
+{
+	struct oid id;
+
+	return !str_ends(git_path(b->git), "/.git") && git_ref_read(b->git, ref, &id, NULL) == 0;
 }
 
 /* A clone: its origin is the truth; on this disk it is read directly, over the network it is fetched. */
@@ -23,7 +33,7 @@ follow_origin(const struct args *a, struct branch *b, const char *ref, const cha
 	struct git_repo *origin;
 
 	*use = ref;
-	if (git_origin_url(b->git, "origin", a->mem, &url, NULL) < 0)
+	if (is_its_own(b, ref) || git_origin_url(b->git, "origin", a->mem, &url, NULL) < 0)
 		return 0;
 	if (git_url_is_local(url, a->mem, &path)) {
 		if (git_open(path, &origin, e) < 0)
