@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# make bench: figures as ratios to what was measured beside them. BENCH_FULL=1 adds 10,000 environments. Never a test.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+exec python3 "$top/tests/bench/bench.py" "$top/build/bench"
