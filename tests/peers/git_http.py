@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serves the bare repositories below a folder over HTTP by git's own http-backend; prints its port.
 
-usage: git_http.py FOLDER [MODE]     MODE: plain (default), token (basic authentication, password "s3cret-token"),
+usage: git_http.py FOLDER [MODE [PORT]]     MODE: plain (default), token (basic authentication, password "s3cret-token"),
 old (answers as a server without protocol version 2), redirect, garbage, hang, cut
 """
 import base64
@@ -78,6 +78,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = serve
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[3]) if len(sys.argv) > 3 else 0), Handler)
 print(server.server_address[1], flush=True)
 server.serve_forever()
