@@ -8,7 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
-#include "lib/doc/json.h"
+#include "lib/doc/report_formats.h"
 #include "lib/doc/yaml.h"
 #include "world.h"
 
@@ -85,38 +85,72 @@ read_named(void *ctx, const struct file_entry *f, size_t max, struct arena *mem,
 	return rc;
 }
 
-static void
-print_report(const struct args *a, const struct report *r, const struct files *files, enum output o, int64_t ms)
+/* --format, else what -o asks for. */
+static int
+format_of_args(const struct args *a, const struct report_format **out, struct err *e)
 {
-	struct buf out AUTO_BUF = BUF_INIT(0);
+	const char *name = args_str(a, "format", NULL);
+	enum output o;
+	int rc;
 
-	if (o == OUTPUT_TABLE) {
-		report_text(r, files, use_colour(1), &out);
-		buf_printf(&out, "%zu error%s, %zu warning%s in %zu file%s (%lld ms)\n", r->errors, r->errors == 1 ? "" : "s",
+	if ((rc = args_output(a, &o, e)) < 0)
+		return rc;
+	*out = report_format_find(name ? name : o == OUTPUT_JSON ? "json" : o == OUTPUT_YAML ? "yaml" : "text");
+	if (!*out)
+		return err_set(e, ERR_USAGE, "--format %s: write text, json, yaml, github, gitlab or sarif", name);
+	return 0;
+}
+
+/*
+ * What a forge's runner reads must hold no command of a stranger's: a line of ours never starts with "::", but the older
+ * "##[" counts anywhere in it.
+ */
+static void
+print_log(const struct buf *text)
+{
+	const char *s = buf_cstr(text), *at;
+
+	for (; (at = strstr(s, "##[")); s = at + 3)
+		(void)fprintf(stderr, "%.*s## [", (int)(at - s), s);
+	(void)fputs(s, stderr);
+}
+
+static int
+print_report(const struct args *a, const struct report *r, const struct files *files, const struct report_format *f, int64_t ms,
+             struct err *e)
+{
+	struct buf text AUTO_BUF = BUF_INIT((size_t)1 << 30), out AUTO_BUF = BUF_INIT((size_t)1 << 30);
+	bool is_text = strcmp(f->name, "text") == 0;
+
+	if (is_text || f->text_beside) {
+		report_text(r, files, is_text && use_colour(1), &text);
+		buf_printf(&text, "%zu error%s, %zu warning%s in %zu file%s (%lld ms)\n", r->errors, r->errors == 1 ? "" : "s",
 		           r->warnings, r->warnings == 1 ? "" : "s", files->n, files->n == 1 ? "" : "s", (long long)ms);
-	} else if (o == OUTPUT_JSON) {
-		json_write(report_value(a->mem, r), 2, &out);
-		buf_char(&out, '\n');
-	} else {
-		yaml_write(report_value(a->mem, r), &out);
 	}
-	(void)fputs(buf_cstr(&out), stdout);
-	if (o == OUTPUT_TABLE && r->errors)
+	if (!is_text)
+		f->write(a->mem, r, files, &out);
+	if (buf_check(&text, "the report", e) < 0 || buf_check(&out, "the report", e) < 0)
+		return ERR_INVALID;
+	(void)fputs(buf_cstr(is_text ? &text : &out), stdout);
+	if (f->text_beside)
+		print_log(&text);
+	if (is_text && r->errors)
 		(void)fprintf(stderr, "`berth explain %s` tells more\n", finding_id(r->items[0].code));
+	return 0;
 }
 
 static int
 run(const struct args *a, struct err *e)
 {
 	int64_t start = clock_mono_ms();
+	const struct report_format *format;
 	struct files files = { 0 };
 	struct report r;
 	const char *label;
-	enum output o;
 	int rc;
 
 	report_init(&r, a->mem);
-	if ((rc = args_output(a, &o, e)) < 0)
+	if ((rc = format_of_args(a, &format, e)) < 0)
 		return rc;
 	if (a->npos) {
 		struct file_entry *named = arena_array(a->mem, a->npos, sizeof(*named));
@@ -130,14 +164,16 @@ run(const struct args *a, struct err *e)
 		return rc;
 	}
 	report_sort(&r);
-	print_report(a, &r, &files, o, clock_mono_ms() - start);
+	if ((rc = print_report(a, &r, &files, format, clock_mono_ms() - start, e)) < 0)
+		return rc;
 	return r.errors ? EXIT_FINDINGS : EXIT_FINE;
 }
 
 static const struct opt opts[] = {
 	{ "C", "DIR", "the environments repository (default: here)" },
 	{ "commit", "REV", "check a commit instead of the working tree" },
-	{ "o", "table|json|yaml", "how to print the findings" },
+	{ "format", "text|json|yaml|github|gitlab|sarif", "how to print the findings; the last three for the checks of a forge" },
+	{ "o", "table|json|yaml", "the same: text, json or yaml" },
 	{ NULL, NULL, NULL },
 };
 
@@ -146,7 +182,9 @@ const struct verb cmd_validate = {
 	.examples = "berth validate                      the repository here\n"
 	            "berth validate -C envs              another folder\n"
 	            "berth validate --commit HEAD -o json\n"
+	            "berth validate --format github      marks in a pull request; gitlab and sarif write a file's worth\n"
 	            "berth validate envs/bo/train.yaml   one file alone: its syntax, kind and fields\n",
-	.details = "Reads no network. Exit 1 when there are errors; warnings do not count.",
+	.details = "Reads no network. Exit 1 when there are errors; warnings do not count. With github, gitlab and sarif the full text goes\n"
+	           "to standard error, so that it stands in the job's log too.",
 	.opts = opts, .max = 10000, .run = run,
 };
