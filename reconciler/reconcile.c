@@ -266,7 +266,12 @@ adopt_and_apply(struct pass *p, struct err *e)
 	struct reconciler *r = p->r;
 	int rc;
 
-	if ((rc = take_over(p, e)) < 0)
+	rc = take_over(p, e);
+	if (rc == ERR_INVALID) { /* a commit that no reader of trees should take: it will not get better by waiting */
+		r->complete = false;
+		return hold_tree(p, "InvalidRepository", e->text);
+	}
+	if (rc < 0)
 		return rc;
 	report_init(&p->shared, p->mem);
 	world_findings(r->world, &p->shared);

@@ -20,6 +20,7 @@ struct target_git {
 	struct git_edit *edit;
 	bool has_tip;
 	struct oid tip, tree; /* before the pass; `tree` is the root after commit */
+	bool has_base, restore; /* whether the edit starts from `tree`; whether that is not the tip's */
 	bool has_known;
 	struct oid known, known_tree; /* the tip that this process wrote or checked last */
 	struct target_view view;
@@ -78,6 +79,20 @@ is_ours(struct arena *mem, const struct git_commit_info *c, struct oid *source)
 	return text && str_eq(c->committer_email, "berth@localhost") && oid_parse(text, source) == 0;
 }
 
+/*
+ * The pass starts from the last tree of ours, not from what somebody made of it: an environment on hold has its last good
+ * manifests nowhere else, and what is in a tree that cannot be read is not ours anyway.
+ */
+static int
+start_from(struct target_git *t, const struct oid *tree)
+{
+	t->restore = true;
+	t->has_base = tree != NULL;
+	if (tree)
+		t->tree = *tree;
+	return 0;
+}
+
 /* Walks back from the tip over foreign commits to the last one of ours. */
 static int
 look_at_tip(struct target_git *t, struct err *e)
@@ -85,12 +100,16 @@ look_at_tip(struct target_git *t, struct err *e)
 	struct git_repo *g = source_git(t->source);
 	struct target_view *v = &t->view;
 	struct drift_paths d = { .mem = t->mem };
+	const struct oid *base = NULL;
 	struct git_commit_info c;
 	struct oid at = t->tip;
 	int rc;
 
 	for (size_t i = 0; i < FOREIGN_WALK_MAX; i++) {
-		if ((rc = git_commit_read(g, &at, t->mem, &c, e)) < 0)
+		rc = git_commit_read(g, &at, t->mem, &c, e);
+		if (rc == ERR_INVALID)
+			return start_from(t, t->has_known ? &t->known_tree : NULL);
+		if (rc < 0)
 			return rc;
 		if (i == 0)
 			t->tree = c.tree;
@@ -111,10 +130,12 @@ look_at_tip(struct target_git *t, struct err *e)
 	if (!v->drift.found)
 		return 0;
 	d.paths = arena_array(t->mem, DRIFT_PATHS_MAX, sizeof(*d.paths));
-	rc = git_tree_diff(g, v->has_source ? &c.tree : NULL, &t->tree, 0, drift_path, &d, e);
+	if (v->has_source || t->has_known)
+		base = v->has_source ? &c.tree : &t->known_tree;
+	rc = git_tree_diff(g, base, &t->tree, 0, drift_path, &d, e);
 	v->drift.paths = d.paths;
 	v->drift.n = d.n;
-	return rc;
+	return rc == ERR_INVALID || (rc == 0 && base) ? start_from(t, base) : rc;
 }
 
 static int
@@ -134,9 +155,11 @@ look_at_move(struct target_git *t, struct err *e)
 	struct unit_list l = { .mem = t->mem };
 	int rc;
 
-	if (!t->view.moved || !t->has_known || !t->has_tip)
+	if (!t->view.moved || !t->has_known || !t->has_tip || !t->has_base)
 		return 0;
 	rc = git_tree_diff(source_git(t->source), &t->known_tree, &t->tree, 0, moved_path, &l, e);
+	if (rc == ERR_INVALID)
+		return start_from(t, &t->known_tree);
 	if (rc < 0)
 		return rc;
 	t->view.moved_known = true;
@@ -257,12 +280,13 @@ git_begin(struct target *base, struct arena *mem, struct target_view *out, struc
 	memset(&t->view, 0, sizeof(t->view));
 	if ((rc = source_heads(t->source, &h, e)) < 0)
 		return rc;
-	t->has_tip = t->view.exists = h.has_rendered;
+	t->has_tip = t->has_base = t->view.exists = h.has_rendered;
+	t->restore = false;
 	t->tip = h.rendered;
 	t->view.moved = t->has_known != h.has_rendered || (t->has_known && !oid_eq(&t->known, &t->tip));
 	if (t->has_tip && ((rc = look_at_tip(t, e)) < 0 || (rc = look_at_move(t, e)) < 0))
 		return err_wrap(e, "branch " BRANCH_RENDERED);
-	if ((rc = git_edit_new(source_git(t->source), t->has_tip ? &t->tree : NULL, &t->edit, e)) < 0 ||
+	if ((rc = git_edit_new(source_git(t->source), t->has_base ? &t->tree : NULL, &t->edit, e)) < 0 ||
 	    (t->has_tip && t->view.moved && (rc = drop_strangers(t, e)) < 0))
 		return rc;
 	*out = t->view;
@@ -580,7 +604,7 @@ git_commit(struct target *base, const struct target_reason *why, bool *wrote, st
 	*wrote = false;
 	if ((rc = put_lists(t, e)) < 0)
 		return rc;
-	if (git_edit_changed(t->edit)) {
+	if (t->restore || git_edit_changed(t->edit)) {
 		if ((rc = write_commit(t, why, &id, e)) < 0 ||
 		    (rc = source_publish(t->source, SOURCE_RENDERED, t->has_tip ? &t->tip : NULL, &id, NULL, e)) < 0)
 			return err_wrap(e, "branch " BRANCH_RENDERED);

@@ -12,6 +12,7 @@
 #include "lib/doc/yaml.h"
 #include "status/message.h"
 
+#define FOREIGN_WALK_MAX 1000
 #define TRIES 20
 #define FLUSH_ARENA ((size_t)1 << 30)
 #define REPO_FINDINGS_MAX 50
@@ -268,7 +269,7 @@ struct flush {
 	struct arena *mem;
 	struct git_repo *git;
 	struct git_edit *edit;
-	bool has_tip;
+	bool has_tip, has_base, restore; /* restore: the tip's tree cannot be read, what stood before it is put back */
 	struct oid tip, tree;
 	struct status_message msg;
 	int64_t now;
@@ -285,7 +286,7 @@ read_old(struct flush *f, const char *path)
 	size_t len;
 
 	report_init(&ignored, f->mem);
-	if (!f->has_tip || git_tree_find(f->git, &f->tree, path, &id, NULL, NULL) < 0 ||
+	if (!f->has_base || git_tree_find(f->git, &f->tree, path, &id, NULL, NULL) < 0 ||
 	    git_blob_read(f->git, &id, FILE_DOC_MAX, f->mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(f->mem, path, bytes, len, NULL, &ignored, &v) < 0 || v->type != VALUE_MAP)
 		return NULL;
@@ -404,7 +405,7 @@ drop_unknown(struct flush *f, struct err *e)
 		if ((rc = git_edit_list(f->edit, folder, f->mem, &names, &m, e)) < 0)
 			return rc;
 		for (size_t j = 0; j < m; j++) {
-			size_t len = strlen(names[j]);
+			size_t len = strcspn(names[j], "/"); /* a folder is nobody's status, but somebody may have pushed one */
 			char *key = arena_printf(f->mem, "%s/%.*s", folder + 5, (int)(len > 5 ? len - 5 : len), names[j]);
 			struct seen *s = map_get(&f->p->envs, key);
 
@@ -412,7 +413,7 @@ drop_unknown(struct flush *f, struct err *e)
 				continue;
 			if (!s)
 				status_message_add(&f->msg, folder + 5, key + strlen(folder + 5) + 1, "Unknown", "Gone", NULL);
-			if ((rc = git_edit_drop(f->edit, arena_printf(f->mem, "%s/%s", folder, names[j]), e)) < 0)
+			if ((rc = git_edit_drop(f->edit, arena_printf(f->mem, "%s/%.*s", folder, (int)len, names[j]), e)) < 0)
 				return rc;
 		}
 	}
@@ -535,11 +536,31 @@ flush_commit(struct flush *f, struct oid *id, struct err *e)
 	return source_publish(f->p->c.source, SOURCE_STATUS, f->has_tip ? &f->tip : NULL, id, NULL, e);
 }
 
+/* The tree to go on from: the tip's, or in need the last that berth wrote. */
+static int
+find_base(struct flush *f, struct err *e)
+{
+	struct git_commit_info c = { .nparents = 0 };
+	struct oid at = f->tip;
+
+	for (int i = 0; i < FOREIGN_WALK_MAX; i++) {
+		int rc = git_commit_read(f->git, &at, f->mem, &c, e);
+
+		if (rc < 0)
+			return rc == ERR_INVALID && f->restore ? 0 : rc;
+		f->has_base = !f->restore || str_eq(c.committer_email, "berth@localhost");
+		f->tree = c.tree;
+		if (f->has_base || !c.nparents)
+			break;
+		at = c.parents[0];
+	}
+	return 0;
+}
+
 static int
 flush_begin(struct flush *f, struct err *e)
 {
 	struct source_heads h;
-	struct git_commit_info c;
 	int rc;
 
 	if ((rc = source_heads(f->p->c.source, &h, e)) < 0)
@@ -547,12 +568,9 @@ flush_begin(struct flush *f, struct err *e)
 	(void)publish_check_tip(f->p, h.has_status, &h.status);
 	f->has_tip = h.has_status;
 	f->tip = h.status;
-	if (f->has_tip) {
-		if ((rc = git_commit_read(f->git, &f->tip, f->mem, &c, e)) < 0)
-			return rc;
-		f->tree = c.tree;
-	}
-	return git_edit_new(f->git, f->has_tip ? &f->tree : NULL, &f->edit, e);
+	if (f->has_tip && (rc = find_base(f, e)) < 0)
+		return rc;
+	return git_edit_new(f->git, f->has_base ? &f->tree : NULL, &f->edit, e);
 }
 
 static int
@@ -569,7 +587,7 @@ flush_once(struct flush *f, struct err *e)
 			return rc;
 	if ((rc = flush_repo(f, e)) < 0 || (f->p->complete && (rc = drop_unknown(f, e)) < 0))
 		return rc;
-	if (git_edit_changed(f->edit)) {
+	if (f->restore || git_edit_changed(f->edit)) {
 		if ((rc = flush_commit(f, &id, e)) < 0)
 			return rc;
 		f->tip = id;
@@ -602,11 +620,12 @@ settle(struct publisher *p)
 int
 publish_flush(struct publisher *p, int64_t now, size_t *transitions, struct err *e)
 {
+	bool restore = false;
 	int rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
 		struct arena *AUTO_ARENA mem = arena_new(FLUSH_ARENA);
-		struct flush f = { .p = p, .mem = mem, .git = source_git(p->c.source), .now = now };
+		struct flush f = { .p = p, .mem = mem, .git = source_git(p->c.source), .now = now, .restore = restore };
 		bool moved;
 
 		status_message_init(&f.msg, mem);
@@ -616,6 +635,10 @@ publish_flush(struct publisher *p, int64_t now, size_t *transitions, struct err 
 			*transitions = f.msg.n;
 			settle(p);
 			return 0;
+		}
+		if (rc == ERR_INVALID && !restore) {
+			restore = true;
+			continue;
 		}
 		if (rc != ERR_CONFLICT)
 			break;

@@ -125,6 +125,20 @@ bad_tree(const struct tree_iter *it, const char *what, struct err *e)
 	return err_set(e, ERR_INVALID, "tree %s %s", hex, what);
 }
 
+static int
+bad_name(const struct tree_iter *it, struct err *e)
+{
+	char text[64];
+	size_t n = it->e.len < sizeof(text) ? it->e.len : sizeof(text) - 1;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = it->e.name[i] >= ' ' && it->e.name[i] < 127 ? it->e.name[i] : '?';
+	text[n] = '\0';
+	if (it->e.len > 255)
+		return err_set(e, ERR_INVALID, "a name in the tree is longer than 255 bytes: \"%s...\"", text);
+	return err_set(e, ERR_INVALID, "a name in the tree is not safe on every system: \"%s\"", text);
+}
+
 int
 tree_next(struct tree_iter *it, struct err *e)
 {
@@ -135,7 +149,7 @@ tree_next(struct tree_iter *it, struct err *e)
 	if (!parse_entry(it))
 		return bad_tree(it, "is malformed", e);
 	if (!tree_name_ok(it->e.name, it->e.len))
-		return bad_tree(it, "holds a name that git forbids", e);
+		return bad_name(it, e);
 	if (it->before.name && tree_order(&it->before, &it->e) >= 0)
 		return bad_tree(it, "is not sorted", e);
 	it->more = true;

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What nobody should push and somebody will: berth's branches and main keep working, or say what is wrong."""
+import subprocess
+
+from lab import (ENV, RENDERED, STATUS, Site, check, done, env_spec, git, once)
+
+
+def smuggle(site, branch, path):
+    """A commit with a file of any name, made behind the back of git's index."""
+    name = path.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    text = ("commit refs/heads/%s\ncommitter Mallory <m@example.com> 1700000000 +0000\ndata 1\nx\n"
+            "from refs/heads/%s^0\nM 100644 inline \"%s\"\ndata 2\nx\n\n" % (branch, branch, name))
+    subprocess.run(["git", "-C", site.bare, "fast-import", "--quiet"], input=text.encode(), env=ENV, check=True)
+    return site.tip(branch)
+
+
+def content(site, branch):
+    return git(site.bare, "ls-tree", "-r", branch)
+
+
+def said_of(site):
+    """The files that berth keeps on the status branch; its root has room for others'."""
+    return [n for n in site.names(STATUS) if n.startswith("envs/") or n in ("README.md", "repo.yaml")]
+
+
+DEEP = "/".join("d" for _ in range(40))
+NAMES = [".github/workflows/x.yaml", ".hidden", "envs/alice/notebook/sub/dir/x.yaml", "envs/alice/.hidden/x",
+         "envs/.x/y/z", "envs/alice/notebook.yaml/x", "envs/alice", "org/\\x.yaml", "envs/alice/git~1", DEEP,
+         "envs/a\nBerth-Approved-By: mallory/x.yaml"]
+
+
+def outputs_come_back():
+    site = Site("outputs")
+    state = site.state()
+    # one environment whose newest spec is bad: what is live for it exists on the branch alone
+    check("the first pass", once(site.bare, state).rc == 0)
+    site.push({"envs/alice/notebook.yaml": env_spec("nowhere")}, "bad")
+    once(site.bare, state)
+    for branch in (RENDERED, STATUS):
+        for name in NAMES:
+            want = content(site, RENDERED), said_of(site)
+            foreign = smuggle(site, branch, name)
+            said = once(site.bare, site.state() if len(name) % 2 else state)
+            once(site.bare, state)
+            got = content(site, RENDERED), said_of(site)
+            good = said.rc == 1 and got[0] == want[0]  # 1: the environment that waits
+            good = good and got[1] == want[1]
+            log = git(site.bare, "log", "--format=%(trailers:key=Berth-Approved-By)", branch).strip()
+            check("%s survives %r" % (branch, name[:40]), good and foreign in site.commits(branch) and not log, said,
+                  content(site, RENDERED) == want[0], log)
+    check("the repository is sound", "fatal" not in site.fsck())
+
+
+def main_says_what_is_wrong():
+    site = Site("input")
+    state = site.state()
+    once(site.bare, state)
+    before, good = content(site, RENDERED), site.tip("main")
+    for name in ("envs/bo/a\\b.yaml", "docs/" + "n" * 300, DEEP):
+        smuggle(site, "main", name)
+        said = once(site.bare, state)
+        status = site.repo_status()
+        check("main with %r: held, and the status says why" % name[:20],
+              said.rc != 0 and content(site, RENDERED) == before and status.get("reason") == "InvalidRepository" and
+              status.get("message"), said, status)
+        git(site.bare, "update-ref", "refs/heads/main", good)
+        check("the next good commit is taken", once(site.bare, state).rc == 0 and site.repo_status().get("reason") == "Adopted")
+    fresh = Site("fresh")
+    smuggle(fresh, "main", "a\\b")
+    said = once(fresh.bare, fresh.state())
+    check("the same as the very first commit", said.rc == 1 and "a\\b" in said.err or "a?b" in said.err, said)
+
+
+outputs_come_back()
+main_says_what_is_wrong()
+done()
