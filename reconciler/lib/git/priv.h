@@ -10,12 +10,21 @@
 #include "lib/base/hash.h"
 #include "lib/git/git.h"
 
+/* A tree that was looked into last, at one level of a path (tree.c). */
+struct git_kept_tree {
+	struct oid id;
+	git_odb_object *object;
+};
+#define GIT_KEPT_TREES 3
+#define GIT_KEPT_MAX ((size_t)4 << 20)
+
 struct git_repo {
 	git_repository *repo;
 	git_odb *odb;   /* reads: loose objects and packs */
 	git_odb *loose; /* writes of single objects; without packs, so that a write never looks through them again */
 	char *path;     /* the repository's own folder, no '/' at the end */
 	char *given;    /* the path that it was opened by */
+	struct git_kept_tree kept[GIT_KEPT_TREES];
 };
 
 static_assert(sizeof(struct oid) == sizeof(git_oid), "both are the 20 bytes of SHA-1");

@@ -239,6 +239,8 @@ git_close(struct git_repo *g)
 {
 	if (!g)
 		return;
+	for (size_t i = 0; i < GIT_KEPT_TREES; i++)
+		git_odb_object_free(g->kept[i].object);
 	git_odb_free(g->loose);
 	git_odb_free(g->odb);
 	git_repository_free(g->repo);

@@ -156,6 +156,19 @@ tree_next(struct tree_iter *it, struct err *e)
 	return 0;
 }
 
+static int
+tree_start(struct tree_iter *it, struct err *e)
+{
+	int rc;
+
+	it->at = git_odb_object_data(it->object);
+	it->end = it->at + git_odb_object_size(it->object);
+	rc = tree_next(it, e);
+	if (rc)
+		tree_close(it);
+	return rc;
+}
+
 int
 tree_open(struct git_repo *g, const struct oid *id, struct tree_iter *it, struct err *e)
 {
@@ -166,12 +179,7 @@ tree_open(struct git_repo *g, const struct oid *id, struct tree_iter *it, struct
 		return 0;
 	if ((rc = git_object_get(g, id, GIT_OBJECT_TREE, GIT_TREE_MAX, &it->object, e)))
 		return rc;
-	it->at = git_odb_object_data(it->object);
-	it->end = it->at + git_odb_object_size(it->object);
-	rc = tree_next(it, e);
-	if (rc)
-		tree_close(it);
-	return rc;
+	return tree_start(it, e);
 }
 
 void
@@ -277,12 +285,35 @@ git_tree_diff(struct git_repo *g, const struct oid *old_tree, const struct oid *
 
 /* -- one path -------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Whoever looks up ten thousand paths of one tree goes through the same upper folders each time, and those are the large
+ * ones: they are kept, one a level.
+ */
 static int
-find_in(struct git_repo *g, const struct oid *tree, const char *name, size_t len, struct oid *out, uint32_t *mode,
+find_open(struct git_repo *g, size_t level, const struct oid *id, struct tree_iter *it, struct err *e)
+{
+	struct git_kept_tree *k = level < GIT_KEPT_TREES ? &g->kept[level] : NULL;
+	int rc;
+
+	if (k && k->object && oid_eq(&k->id, id)) {
+		memset(it, 0, sizeof(*it));
+		if (git_odb_object_dup(&it->object, k->object) == 0)
+			return tree_start(it, e);
+	}
+	if ((rc = tree_open(g, id, it, e)) || !k || !it->object || git_odb_object_size(it->object) > GIT_KEPT_MAX)
+		return rc;
+	git_odb_object_free(k->object);
+	k->object = NULL;
+	k->id = *id;
+	return git_odb_object_dup(&k->object, it->object) == 0 ? 0 : err_set(e, ERR_INTERNAL, "keep a tree");
+}
+
+static int
+find_in(struct git_repo *g, size_t level, const struct oid *tree, const char *name, size_t len, struct oid *out, uint32_t *mode,
         struct err *e)
 {
 	struct tree_iter it;
-	int rc = tree_open(g, tree, &it, e), found = 0;
+	int rc = find_open(g, level, tree, &it, e), found = 0;
 
 	while (rc == 0 && it.more && !found) {
 		if (it.e.len == len && memcmp(it.e.name, name, len) == 0) {
@@ -304,14 +335,15 @@ git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, stru
 {
 	struct oid at = *tree;
 	uint32_t m = GIT_MODE_FOLDER;
+	size_t level = 0;
 
-	for (const char *p = path; *p;) {
+	for (const char *p = path; *p; level++) {
 		size_t len = strcspn(p, "/");
 		int rc;
 
 		if (m != GIT_MODE_FOLDER)
 			return err_set(e, ERR_NOTFOUND, "%s: not there", path);
-		if ((rc = find_in(g, &at, p, len, &at, &m, e)))
+		if ((rc = find_in(g, level, &at, p, len, &at, &m, e)))
 			return rc == ERR_NOTFOUND ? err_set(e, rc, "%s: not there", path) : rc;
 		p += len;
 		if (*p == '/')
