@@ -50,7 +50,8 @@ open_git(struct source *s, struct err *e)
 	}
 	if (!s->local)
 		return git_open_or_init(arena_printf(s->mem, "%s/repo.git", s->c.state_dir), &s->git, e);
-	if ((rc = git_open(path, &s->git, e)) < 0)
+	rc = git_open(path, &s->git, e);
+	if (rc == ERR_NOTFOUND)
 		(void)err_hint(e, "give --repo a bare repository, a clone or a URL; `berth init DIR` makes a new one");
 	return rc;
 }

@@ -72,6 +72,14 @@ def main_says_what_is_wrong():
     check("the same as the very first commit", said.rc == 1 and "a\\b" in said.err or "a?b" in said.err, said)
 
 
+def repositories_of_other_kinds():
+    path = Site("sha256", mirror=True).bare + "2"
+    git(".", "init", "-q", "--bare", "--object-format=sha256", "-b", "main", path)
+    said = once(path, path + ".state")
+    check("a SHA-256 repository is refused by name", said.rc == 1 and "sha256 are not supported" in said.err, said)
+
+
 outputs_come_back()
 main_says_what_is_wrong()
+repositories_of_other_kinds()
 done()

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -278,8 +279,11 @@ commits(void **state)
 	struct git_commit_info c;
 	struct git_repo *g;
 	struct oid main_id, side, merge, id, none = { { 1 } };
+	struct rlimit full;
 
 	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &full), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	fix("git init -q -b main hist; cd hist; git commit -q --allow-empty -m one; git checkout -q -b side;"
 	    "git commit -q --allow-empty -m side; git checkout -q main; git commit -q --allow-empty -m two;"
 	    "git merge -q --no-ff -m merge side");
@@ -309,6 +313,12 @@ commits(void **state)
 	assert_string_equal(c.committer_email, "berth@localhost");
 	assert_int_equal(c.time, 1800000000);
 	assert_int_equal(git_commit_write(g, &none, NULL, 0, "no tree\n", 1, &id, &e) < 0, 1);
+	/* a disk that takes nothing: root is not held up by permissions, but by this */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, full.rlim_max }), 0);
+	assert_int_equal(git_commit_write(g, &c.tree, &merge, 1, "not written\n", 1, &id, &e) < 0, 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	print_message("# %s\n", e.text);
+	assert_null(strstr(e.text, "no reason"));
 	fix("git -C hist fsck --strict --no-dangling");
 	git_close(g);
 }

@@ -2,6 +2,7 @@
 /* Commits: reading, trailers, ancestry, writing. */
 #include "lib/git/priv.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include <git2/sys/commit.h>
@@ -136,6 +137,21 @@ git_is_ancestor(struct git_repo *g, const struct oid *ancestor, const struct oid
 
 /* -- writing ------------------------------------------------------------------------------------------------------------ */
 
+/* libgit2 1.5 reports success when the object could not be written (a full disk, no permission); its reason is kept. */
+static bool
+is_written(struct git_repo *g, const git_oid *id)
+{
+	const git_error *last = git_error_last();
+	int class = last ? last->klass : GIT_ERROR_ODB;
+	char why[512];
+
+	(void)snprintf(why, sizeof(why), "%s", last ? last->message : "it is not there");
+	if (git_odb_exists(g->odb, id))
+		return true;
+	(void)git_error_set_str(class, why);
+	return false;
+}
+
 int
 git_commit_write(struct git_repo *g, const struct oid *tree, const struct oid *parents, size_t nparents, const char *message,
                  int64_t time, struct oid *out, struct err *e)
@@ -150,9 +166,10 @@ git_commit_write(struct git_repo *g, const struct oid *tree, const struct oid *p
 		return err_set(e, ERR_INVALID, "a commit of %zu parents", nparents);
 	for (size_t i = 0; i < nparents; i++)
 		ids[i] = git_oid_of(&parents[i]);
+	git_error_clear();
 	rc = git_commit_create_from_ids(&id, g->repo, NULL, &who, &who, NULL, message, git_oid_of(tree), nparents, ids);
-	if (rc < 0)
-		return git_fail(e, rc, "write a commit");
+	if (rc < 0 || !is_written(g, &id))
+		return git_fail(e, rc < 0 ? rc : GIT_ERROR, "write a commit to %s", g->path);
 	git_oid_to(out, &id);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include <git2/sys/odb_backend.h>
@@ -172,6 +173,23 @@ attach(git_repository *repo, struct git_repo *g)
 	return 0;
 }
 
+/* Its refs would look corrupted: ids here are SHA-1 ones. */
+static int
+check_format(git_repository *repo, const char *given, struct err *e)
+{
+	git_config *config = NULL;
+	const char *format = NULL;
+	int rc = 0;
+
+	if (git_repository_config_snapshot(&config, repo) == 0 &&
+	    git_config_get_string(&format, config, "extensions.objectformat") == 0 && strcasecmp(format, "sha1") != 0) {
+		err_set(e, ERR_INVALID, "%s: repositories of object format %.20s are not supported", given, format);
+		rc = err_hint(e, "berth reads SHA-1 repositories, git's default: git init --object-format=sha1");
+	}
+	git_config_free(config);
+	return rc;
+}
+
 static int
 wrap_repo(git_repository *repo, const char *given, struct git_repo **out, struct err *e)
 {
@@ -214,6 +232,10 @@ git_open(const char *path, struct git_repo **out, struct err *e)
 	}
 	if (rc < 0)
 		return git_fail(e, rc, "open repository %s", path);
+	if ((rc = check_format(repo, path, e)) < 0) {
+		git_repository_free(repo);
+		return rc;
+	}
 	return wrap_repo(repo, path, out, e);
 }
 
