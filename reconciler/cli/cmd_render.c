@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* berth render: manifests on standard output or into a folder. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apply/kustomization.h"
 #include "cli/tree.h"
 #include "lib/base/fs.h"
+#include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/doc/yaml.h"
@@ -17,6 +19,7 @@ struct out {
 	enum output form;
 	struct value *list; /* json: all objects */
 	size_t objects, failed, hits;
+	struct map units; /* written below dir */
 };
 
 static int
@@ -28,6 +31,7 @@ write_folder(struct out *o, const struct bundle *b, struct err *e)
 
 	if ((rc = fs_mkdirs(folder, e)) < 0)
 		return rc;
+	(void)map_put(&o->units, b->unit, NULL);
 	for (size_t i = 0; i < b->n; i++) {
 		buf_reset(&text);
 		object_write(&b->objects[i], &text);
@@ -38,6 +42,53 @@ write_folder(struct out *o, const struct bundle *b, struct err *e)
 	buf_reset(&text);
 	bundle_kustomization(b, &text);
 	return fs_write_atomic(arena_printf(o->a->mem, "%s/kustomization.yaml", folder), text.data, text.len, 0644, e);
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+/* kustomization.yaml of "envs" lists "alice/train/", that of the root ("") "envs/". */
+static int
+write_list(struct out *o, const char *folder, struct err *e)
+{
+	struct arena *mem = o->a->mem;
+	const char **names = arena_array(mem, o->units.live + 1, sizeof(*names)), *unit, *prefix;
+	struct buf text AUTO_BUF = BUF_INIT((size_t)16 << 20);
+	size_t n = 0, k = 0, skip = *folder ? strlen(folder) + 1 : 0;
+	int rc;
+
+	prefix = skip ? arena_printf(mem, "%s/", folder) : "";
+	for (size_t i = 0; map_next(&o->units, &i, &unit, NULL);)
+		if (str_starts(unit, prefix))
+			names[n++] = skip ? arena_printf(mem, "%s/", unit + skip) :
+			                    arena_printf(mem, "%.*s/", (int)strcspn(unit, "/"), unit);
+	if (!n)
+		return 0;
+	qsort(names, n, sizeof(*names), by_text);
+	for (size_t i = 0; i < n; i++)
+		if (!k || strcmp(names[i], names[k - 1]) != 0)
+			names[k++] = names[i];
+	kustomization_write(mem, names, k, &text);
+	if ((rc = buf_check(&text, "kustomization.yaml", e)) < 0)
+		return rc;
+	return fs_write_atomic(arena_printf(mem, "%s/%skustomization.yaml", o->dir, prefix), text.data, text.len, 0644, e);
+}
+
+static int
+write_lists(struct out *o, struct err *e)
+{
+	static const char *const folders[] = { "", "envs", "teams", "users" };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if ((rc = write_list(o, folders[i], e)) < 0)
+			return rc;
+	return 0;
 }
 
 static int
@@ -195,6 +246,9 @@ run(const struct args *a, struct err *e)
 		return rc;
 	if ((rc = world_adopt(w, &files, NULL, 0, true, e)) == 0)
 		rc = render_all(&o, w, e);
+	if (rc == 0 && o.dir)
+		rc = write_lists(&o, e);
+	map_free(&o.units);
 	world_free(w);
 	if (rc < 0)
 		return rc;
