@@ -16,7 +16,8 @@
 struct target_git {
 	struct target base;
 	struct source *source;
-	struct arena *mem; /* of the pass */
+	struct arena *mem;  /* of the pass */
+	struct arena *work; /* of one put or drop: a pass over ten thousand units must not add up */
 	struct git_edit *edit;
 	bool has_tip;
 	struct oid tip, tree; /* before the pass; `tree` is the root after commit */
@@ -206,7 +207,7 @@ drop_entries(struct target_git *t, const char *folder, bool folders, struct err 
 	size_t n;
 	int rc;
 
-	if ((rc = git_edit_list(t->edit, folder, t->mem, &names, &n, e)) < 0)
+	if ((rc = git_edit_list(t->edit, folder, t->work, &names, &n, e)) < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(names[i]);
@@ -214,7 +215,7 @@ drop_entries(struct target_git *t, const char *folder, bool folders, struct err 
 
 		if (is_folder != folders || strcmp(names[i], "kustomization.yaml") == 0)
 			continue;
-		rc = git_edit_drop(t->edit, arena_printf(t->mem, "%s/%.*s", folder, (int)(len - is_folder), names[i]), e);
+		rc = git_edit_drop(t->edit, arena_printf(t->work, "%s/%.*s", folder, (int)(len - is_folder), names[i]), e);
 		if (rc < 0)
 			return rc;
 	}
@@ -375,7 +376,7 @@ touch_lists(struct target_git *t, const char *unit)
 static int
 put_object(struct target_git *t, const struct object *o, const char *unit, struct buf *text, bool *changed, struct err *e)
 {
-	const char *path = arena_printf(t->mem, "%s/%s", unit, o->file);
+	const char *path = arena_printf(t->work, "%s/%s", unit, o->file);
 	int rc;
 
 	buf_reset(text);
@@ -407,7 +408,7 @@ drop_stale(struct target_git *t, const struct bundle *b, const char **names, siz
 
 		if (strcmp(names[i], "kustomization.yaml") == 0 || in_bundle(b, names[i]) || (keep && manifest))
 			continue;
-		rc = git_edit_drop(t->edit, arena_printf(t->mem, "%s/%s", b->unit, names[i]), e);
+		rc = git_edit_drop(t->edit, arena_printf(t->work, "%s/%s", b->unit, names[i]), e);
 		if (rc < 0)
 			return rc;
 		c->deleted++;
@@ -422,11 +423,11 @@ put_kustomization(struct target_git *t, const char *folder, struct buf *text, st
 	size_t n;
 	int rc;
 
-	if ((rc = git_edit_list(t->edit, folder, t->mem, &names, &n, e)) < 0)
+	if ((rc = git_edit_list(t->edit, folder, t->work, &names, &n, e)) < 0)
 		return rc;
 	buf_reset(text);
-	kustomization_write(t->mem, names, n, text);
-	return git_edit_put(t->edit, arena_printf(t->mem, "%s%skustomization.yaml", folder, *folder ? "/" : ""),
+	kustomization_write(t->work, names, n, text);
+	return git_edit_put(t->edit, arena_printf(t->work, "%s%skustomization.yaml", folder, *folder ? "/" : ""),
 	                    buf_cstr(text), text->len, e);
 }
 
@@ -440,15 +441,16 @@ static int
 git_put(struct target *base, const struct bundle *b, bool keep_extra, struct err *e)
 {
 	struct target_git *t = self(base);
-	struct target_change c = { .unit = arena_strdup(t->mem, b->unit) };
+	struct target_change c = { 0 };
 	struct buf text AUTO_BUF = BUF_INIT((size_t)4 << 20);
 	const char **names;
 	size_t n;
 	int rc;
 
+	arena_reset(t->work);
 	/* a unit has no folders, whoever made one */
 	if ((t->view.moved && (rc = drop_entries(t, b->unit, true, e)) < 0) ||
-	    (rc = git_edit_list(t->edit, b->unit, t->mem, &names, &n, e)) < 0)
+	    (rc = git_edit_list(t->edit, b->unit, t->work, &names, &n, e)) < 0)
 		return rc;
 	c.what = n ? UNIT_CHANGED : UNIT_CREATED;
 	if (!n)
@@ -465,8 +467,10 @@ git_put(struct target *base, const struct bundle *b, bool keep_extra, struct err
 	}
 	if ((rc = drop_stale(t, b, names, n, keep_extra, &c, e)) < 0 || (rc = put_kustomization(t, b->unit, &text, e)) < 0)
 		return rc;
-	if (c.created || c.changed || c.deleted)
-		target_note(base, t->mem, &c);
+	if (!c.created && !c.changed && !c.deleted)
+		return 0;
+	c.unit = arena_strdup(t->mem, b->unit);
+	target_note(base, t->mem, &c);
 	return 0;
 }
 
@@ -479,7 +483,8 @@ git_drop(struct target *base, const char *unit, struct err *e)
 	size_t n;
 	int rc;
 
-	if ((rc = git_edit_list(t->edit, unit, t->mem, &names, &n, e)) < 0)
+	arena_reset(t->work);
+	if ((rc = git_edit_list(t->edit, unit, t->work, &names, &n, e)) < 0)
 		return rc;
 	if (!n)
 		return 0;
@@ -507,7 +512,8 @@ git_objects(struct target *base, const char *unit, const char ***out, size_t *n,
 		return rc;
 	ids = arena_array(t->mem, count + 1, sizeof(*ids));
 	for (size_t i = 0; i < count; i++) {
-		const char *path = arena_printf(t->mem, "%s/%s", unit, names[i]), *bytes;
+		struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+		const char *path = arena_printf(mem, "%s/%s", unit, names[i]), *bytes;
 		struct report ignored;
 		struct value *v;
 		struct oid id;
@@ -515,11 +521,11 @@ git_objects(struct target *base, const char *unit, const char ***out, size_t *n,
 
 		if (strcmp(names[i], "kustomization.yaml") == 0 || !str_ends(names[i], ".yaml"))
 			continue;
-		report_init(&ignored, t->mem);
+		report_init(&ignored, mem);
 		/* the branch is ours, but anybody may have pushed to it: what cannot be read is left out */
 		if (git_tree_find(source_git(t->source), &root, path, &id, NULL, NULL) < 0 ||
-		    git_blob_read(source_git(t->source), &id, FILE_OTHER_MAX, t->mem, &bytes, &len, NULL) < 0 ||
-		    yaml_read(t->mem, path, bytes, len, NULL, &ignored, &v) < 0)
+		    git_blob_read(source_git(t->source), &id, FILE_OTHER_MAX, mem, &bytes, &len, NULL) < 0 ||
+		    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
 			continue;
 		ids[k++] = object_id(t->mem, v);
 	}
@@ -615,6 +621,8 @@ git_commit(struct target *base, const struct target_reason *why, bool *wrote, st
 	t->known = t->tip;
 	t->known_tree = t->tree;
 	t->has_known = t->has_tip;
+	git_edit_free(t->edit); /* the next pass begins with a new one */
+	t->edit = NULL;
 	return 0;
 }
 
@@ -640,6 +648,7 @@ git_target_close(struct target *base)
 
 	git_edit_free(t->edit);
 	map_free(&t->lists);
+	arena_free(t->work);
 	free(t);
 }
 
@@ -664,6 +673,7 @@ target_git_new(struct source *s)
 	if (!t)
 		abort();
 	t->base.ops = &ops;
+	t->work = arena_new((size_t)64 << 20);
 	t->source = s;
 	return &t->base;
 }

@@ -47,9 +47,6 @@ publisher_new(const struct publish_config *c)
 	return p;
 }
 
-struct row_cache;
-static void row_cache_free(struct row_cache *c);
-
 static void
 seen_free(struct seen *s)
 {
@@ -72,7 +69,7 @@ publisher_free(struct publisher *p)
 		seen_free(v);
 	map_free(&p->envs);
 	for (size_t i = 0; map_next(&p->rows, &i, NULL, &v);)
-		row_cache_free(v);
+		free(v);
 	map_free(&p->rows);
 	arena_free(p->repo_mem);
 	free(p);
@@ -428,28 +425,19 @@ struct row_list {
 	size_t n, cap;
 };
 
-/* A row of the table, kept for as long as its file does not change. */
+/* A row of the table, kept for as long as its file does not change; its texts stand behind it in the same block. */
 struct row_cache {
 	struct oid id;
-	struct arena *mem;
 	struct status_row row;
 };
-
-static void
-row_cache_free(struct row_cache *c)
-{
-	if (!c)
-		return;
-	arena_free(c->mem);
-	free(c);
-}
 
 /* Only what a row shows is copied: the parsed document goes at once. */
 static struct row_cache *
 row_read(struct flush *f, const struct git_change *c)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
-	struct row_cache *row;
+	struct row_cache *row = NULL;
+	struct packer k = { 0 };
 	struct report ignored;
 	struct status_row r;
 	struct value *v;
@@ -460,15 +448,21 @@ row_read(struct flush *f, const struct git_change *c)
 	if (git_blob_read(f->git, c->new_id, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(mem, c->path, bytes, len, NULL, &ignored, &v) < 0)
 		return NULL;
-	row = calloc(1, sizeof(*row));
-	if (!row)
-		abort();
 	status_row_of(v, &r);
+	for (int pass = 0; pass < 2; pass++) {
+		const char **texts[] = { &r.owner, &r.name, &r.commit, &r.reason, &r.message };
+
+		if (pass == 1) {
+			row = malloc(sizeof(*row) + k.need);
+			if (!row)
+				abort();
+			k.at = (char *)(row + 1);
+		}
+		for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+			*texts[i] = pack_str(&k, *texts[i]);
+	}
 	row->id = *c->new_id;
-	row->mem = arena_new(65536);
-	row->row = (struct status_row){ .owner = arena_strdup(row->mem, r.owner), .name = arena_strdup(row->mem, r.name),
-		.phase = r.phase, .commit = arena_strdup(row->mem, r.commit), .reason = arena_strdup(row->mem, r.reason),
-		.message = arena_strdup(row->mem, r.message) };
+	row->row = r;
 	return row;
 }
 
@@ -485,7 +479,7 @@ row_visit(void *ctx, const struct git_change *c, struct err *e)
 	if (!row || !oid_eq(&row->id, c->new_id)) {
 		if (!(row = row_read(l->f, c)))
 			return 0;
-		row_cache_free(map_put(&l->f->p->rows, c->path, row));
+		free(map_put(&l->f->p->rows, c->path, row));
 	}
 	if (l->n == l->cap) {
 		l->cap = l->cap ? l->cap * 2 : 128;
