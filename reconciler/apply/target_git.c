@@ -296,28 +296,31 @@ git_begin(struct target *base, struct arena *mem, struct target_view *out, struc
 
 /* -- units ------------------------------------------------------------------------------------------------------ */
 
-/* Folders below `folder`, `depth` levels down, are units. */
+/*
+ * Folders below `folder`, `depth` levels down, are units. A prefix that names a folder as a whole ("envs/alice/") goes straight
+ * into it: looking through all owners once for each owner would be quadratic.
+ */
 static int
 collect_units(struct target_git *t, const char *prefix, const char *folder, int depth, struct unit_list *l, struct err *e)
 {
-	const char **names;
+	size_t len = strlen(folder);
+	const char **names, *rest = strncmp(prefix, folder, len) == 0 && prefix[len] == '/' ? prefix + len + 1 : "";
+	const char *slash = strchr(rest, '/');
 	size_t n;
 	int rc;
 
+	if (slash && depth > 1)
+		return collect_units(t, prefix, arena_printf(t->mem, "%s/%.*s", folder, (int)(slash - rest), rest), depth - 1, l,
+		                     e);
 	if ((rc = list_folders(t, folder, &names, &n, e)) < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
 		const char *path = arena_printf(t->mem, "%s/%s", folder, names[i]);
 
-		if (depth > 1) {
-			size_t m = strlen(path) < strlen(prefix) ? strlen(path) : strlen(prefix);
-
-			/* "envs/alice/" need not look into envs/bo */
-			if (strncmp(path, prefix, m) == 0 && (rc = collect_units(t, prefix, path, depth - 1, l, e)) < 0)
-				return rc;
-		} else {
+		if (depth == 1)
 			unit_add(l, prefix, path);
-		}
+		else if ((rc = collect_units(t, prefix, path, depth - 1, l, e)) < 0)
+			return rc;
 	}
 	return 0;
 }

@@ -274,7 +274,7 @@ struct flush {
 
 /* A document of the branch as it stands; NULL when missing or not readable (then it is written anew). */
 static struct value *
-read_old(struct flush *f, const char *path)
+read_old(struct flush *f, struct arena *mem, const char *path)
 {
 	struct report ignored;
 	struct value *v;
@@ -282,10 +282,10 @@ read_old(struct flush *f, const char *path)
 	struct oid id;
 	size_t len;
 
-	report_init(&ignored, f->mem);
+	report_init(&ignored, mem);
 	if (!f->has_base || git_tree_find(f->git, &f->tree, path, &id, NULL, NULL) < 0 ||
-	    git_blob_read(f->git, &id, FILE_DOC_MAX, f->mem, &bytes, &len, NULL) < 0 ||
-	    yaml_read(f->mem, path, bytes, len, NULL, &ignored, &v) < 0 || v->type != VALUE_MAP)
+	    git_blob_read(f->git, &id, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
+	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0 || v->type != VALUE_MAP)
 		return NULL;
 	return v;
 }
@@ -305,8 +305,9 @@ put_doc(struct flush *f, const char *path, const struct value *v, struct err *e)
 static int
 flush_env(struct flush *f, const struct seen *s, struct err *e)
 {
-	const char *path = arena_printf(f->mem, "envs/%s/%s.yaml", s->owner, s->name);
-	struct value *old = read_old(f, path), *next;
+	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20); /* documents of ten thousand must not add up */
+	const char *path = arena_printf(mem, "envs/%s/%s.yaml", s->owner, s->name);
+	struct value *old = read_old(f, mem, path), *next;
 	const char *from = old ? phase_name(status_phase(old)) : "None";
 	int rc;
 
@@ -316,7 +317,7 @@ flush_env(struct flush *f, const struct seen *s, struct err *e)
 		status_message_add(&f->msg, s->owner, s->name, from, "Gone", NULL);
 		return git_edit_drop(f->edit, path, e);
 	}
-	next = status_next(f->mem, old, s->obs, f->now);
+	next = status_next(mem, old, s->obs, f->now);
 	if (old && value_equal(old, next))
 		return 0;
 	if ((rc = put_doc(f, path, next, e)) < 0)
@@ -378,7 +379,7 @@ flush_repo(struct flush *f, struct err *e)
 
 	if (!f->p->has_repo)
 		return 0;
-	old = read_old(f, "repo.yaml");
+	old = read_old(f, f->mem, "repo.yaml");
 	next = repo_value(f, old);
 	if (!next)
 		return 0;
