@@ -362,6 +362,7 @@ reconcile_pass(struct reconciler *r, struct pass_result *out, struct err *e)
 
 		*out = (struct pass_result){ .looked = true };
 		rc = try_pass(&p, e);
+		r->c.target->ops->end(r->c.target);
 		map_free(&p.dirty);
 		if (rc == 0) {
 			r->seen = p.heads.main;

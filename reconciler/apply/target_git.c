@@ -624,8 +624,6 @@ git_commit(struct target *base, const struct target_reason *why, bool *wrote, st
 	t->known = t->tip;
 	t->known_tree = t->tree;
 	t->has_known = t->has_tip;
-	git_edit_free(t->edit); /* the next pass begins with a new one */
-	t->edit = NULL;
 	return 0;
 }
 
@@ -638,10 +636,20 @@ git_revision(struct target *base, const char *unit, char out[OID_HEX], struct er
 
 	if (!t->has_tip)
 		return err_set(e, ERR_NOTFOUND, "%s: nothing is rendered yet", unit);
-	if ((rc = git_tree_find(source_git(t->source), &t->tree, unit, &id, NULL, e)) < 0)
+	if ((rc = git_edit_find(t->edit, unit, &id, e)) < 0)
 		return rc;
 	oid_hex(&id, out);
 	return 0;
+}
+
+static void
+git_end(struct target *base)
+{
+	struct target_git *t = self(base);
+
+	git_edit_free(t->edit);
+	t->edit = NULL;
+	arena_reset(t->work);
 }
 
 static void
@@ -665,6 +673,7 @@ static const struct target_ops ops = {
 	.objects = git_objects,
 	.commit = git_commit,
 	.revision = git_revision,
+	.end = git_end,
 	.close = git_target_close,
 };
 

@@ -52,7 +52,7 @@ struct target_view {
 struct target;
 
 /*
- * A pass: begin, then any of units/put/drop/objects, then commit (or the next begin, which forgets). `mem` is the arena of the pass:
+ * A pass: begin, then any of units/put/drop/objects, then commit, then revision; end in any case. `mem` is the arena of the pass:
  * everything given out lives there.
  */
 struct target_ops {
@@ -69,8 +69,10 @@ struct target_ops {
 	int (*objects)(struct target *t, const char *unit, const char ***out, size_t *n, struct err *e);
 	/* Makes it so; *wrote tells whether anything had to be written. ERR_CONFLICT: begin again. */
 	int (*commit)(struct target *t, const struct target_reason *why, bool *wrote, struct err *e);
-	/* After commit: a short text that changes exactly when the unit's content does; ERR_NOTFOUND when it is not there. */
+	/* Between commit and end: a short text that changes exactly when the unit's content does; ERR_NOTFOUND when it is not there. */
 	int (*revision)(struct target *t, const char *unit, char out[OID_HEX], struct err *e);
+	/* The pass is over, however it went: lets go of what it held. */
+	void (*end)(struct target *t);
 	void (*close)(struct target *t);
 };
 

@@ -283,7 +283,7 @@ read_old(struct flush *f, struct arena *mem, const char *path)
 	size_t len;
 
 	report_init(&ignored, mem);
-	if (!f->has_base || git_tree_find(f->git, &f->tree, path, &id, NULL, NULL) < 0 ||
+	if (!f->has_base || git_edit_find(f->edit, path, &id, NULL) < 0 ||
 	    git_blob_read(f->git, &id, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0 || v->type != VALUE_MAP)
 		return NULL;

@@ -320,6 +320,25 @@ string_cmp(const void *a, const void *b)
 }
 
 int
+git_edit_find(struct git_edit *ed, const char *path, struct oid *out, struct err *e)
+{
+	struct chain c;
+	const char *rest;
+	size_t pos;
+	bool found;
+	int rc;
+
+	if ((rc = path_check(path, e)) || (rc = descend(ed, path, &c, &rest, &found, &pos, e)))
+		return rc;
+	if (!found || strchr(rest, '/'))
+		return err_set(e, ERR_NOTFOUND, "there is no %s", path);
+	if (c.at[c.n - 1]->kids[pos]->dirty)
+		return err_set(e, ERR_INTERNAL, "%s has no id before it is written", path);
+	*out = c.at[c.n - 1]->kids[pos]->id;
+	return 0;
+}
+
+int
 git_edit_list(struct git_edit *ed, const char *folder, struct arena *mem, const char ***names, size_t *n, struct err *e)
 {
 	struct node *d = ed->root;

@@ -103,6 +103,12 @@ int git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_
 /* Removes a file or a whole folder; nothing there is fine. Folders that become empty go too. */
 int git_edit_drop(struct git_edit *ed, const char *path, struct err *e) MUST_USE;
 
+/*
+ * The id of a file as edited so far (it need not have been written yet), or of a folder that git_edit_write has written or nobody
+ * has changed; ERR_NOTFOUND when there is none. Unlike git_tree_find it reads each folder once, however many are asked for.
+ */
+int git_edit_find(struct git_edit *ed, const char *path, struct oid *out, struct err *e) MUST_USE;
+
 /* Names of the direct entries of a folder ("" is the root) as edited so far, sorted; folders end in '/'. */
 int git_edit_list(struct git_edit *ed, const char *folder, struct arena *mem, const char ***names, size_t *n, struct err *e)
 	MUST_USE;
