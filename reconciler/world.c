@@ -19,8 +19,8 @@ struct shared {
 struct world {
 	struct schemas *schemas;
 	struct templates *templates;
-	struct arena *tree_mem, *template_mem; /* findings of the tree, of templates */
-	struct report tree_findings, template_findings;
+	struct arena *tree_mem, *template_mem, *site_mem; /* findings of the tree, of templates, between shared documents */
+	struct report tree_findings, template_findings, site_findings;
 	struct map shared; /* path -> struct shared * */
 	struct site site;
 	const struct files *files;
@@ -66,6 +66,7 @@ world_free(struct world *w)
 	schemas_free(w->schemas);
 	arena_free(w->tree_mem);
 	arena_free(w->template_mem);
+	arena_free(w->site_mem);
 	free(w);
 }
 
@@ -114,6 +115,10 @@ site_rebuild(struct world *w)
 	memset(&w->site, 0, sizeof(w->site));
 	for (size_t i = 0; map_next(&w->shared, &i, NULL, &v);)
 		site_add(&w->site, ((struct shared *)v)->doc);
+	arena_free(w->site_mem);
+	w->site_mem = arena_new((size_t)256 << 20);
+	report_init(&w->site_findings, w->site_mem);
+	validate_site(&w->site, &w->site_findings);
 }
 
 static int
@@ -218,6 +223,7 @@ world_findings(const struct world *w, struct report *out)
 
 	report_copy(out, &w->tree_findings);
 	report_copy(out, &w->template_findings);
+	report_copy(out, &w->site_findings);
 	for (size_t i = 0; map_next(&w->shared, &i, NULL, &v);)
 		report_copy(out, &((struct shared *)v)->findings);
 	report_sort(out);

@@ -5,6 +5,7 @@
 
 #include "parse/quantity.h"
 #include "validate/rules.h"
+#include "validate/site_rules.h"
 
 enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_CPU };
 
@@ -141,10 +142,8 @@ rule_user_limits(struct rules *c)
 
 	if (value_is(roles, VALUE_MAP) && !of_role) {
 		const struct value *at = rules_doc(env->user, "role");
-		struct finding *f = say(c->r, NOT_FOUND, at ? at->at : say_file(env->user->path), "berth.yaml has no role '%s'", role);
 
-		finding_help(c->r, f, "name a role that stands under spec.roles, or add it there");
-		finding_note(c->r, f, "roles are set at %s", say_place(c->mem, roles));
+		rules_no_role(c->r, at ? at->at : say_file(env->user->path), role, roles);
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct value *mine = value_get(own, keys[i]);

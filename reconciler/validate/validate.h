@@ -27,5 +27,11 @@ void validate_alone(const struct schemas *s, struct arena *mem, const char *path
  */
 size_t validate_env(const struct env *env, const struct site *s, struct report *r);
 
+/*
+ * Rules between shared documents: names that lead nowhere, two users that would be one, fields that cannot go together.
+ * Documents keep their `ok`: what works goes on.
+ */
+void validate_site(const struct site *s, struct report *r);
+
 /* Rules over the whole commit: berth.yaml present, files in places that berth does not know, links. */
 void validate_tree(const struct files *files, struct report *r);

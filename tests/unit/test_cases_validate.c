@@ -23,6 +23,7 @@ report_of(struct fixture *x, const char *dir)
 		fail_msg("%s cannot be read (tests run in the root of the project)", dir);
 	validate_tree(&x->files, &x->report);
 	fixture_parse(x, schemas);
+	validate_site(&x->site, &x->report);
 	fixture_resolve(x, NULL);
 	report_sort(&x->report);
 	for (size_t i = 0; i < x->report.n; i++) {

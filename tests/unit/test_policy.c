@@ -117,7 +117,7 @@ static const struct {
 	  "users/alice.yaml", DOC("User", "{teams: [vision], limits: {gpu: 3}}"), "" },
 	{ "unknown role", "{flavor: cpu}", "users/alice.yaml", DOC("User", "{teams: [vision], role: king}"),
 	  "users/alice.yaml:3:31: error[E304]: berth.yaml has no role 'king' "
-	  "(name a role that stands under spec.roles, or add it there)\n" },
+	  "(name one of the roles there (standard, admin), or add it)\n" },
 	{ "not divisible",
 	  "{flavor: gpu, mode: distributed, distributed: {worldSize: 3, nprocsPerNode: 2}}",
 	  "users/alice.yaml", DOC("User", "{teams: [vision], role: admin}"),
