@@ -67,5 +67,7 @@ main(int argc, char **argv)
 		rc = EXIT_FINE;
 	if (fflush(stdout) != 0 && rc >= 0)
 		rc = err_errno(&e, "write to standard output");
+	else if (ferror(stdout) && rc >= 0) /* of an earlier write, which had no room in the buffer */
+		rc = err_set(&e, ERR_UNAVAILABLE, "standard output could not be written");
 	return rc < 0 ? error_show(&e) : rc;
 }

@@ -133,20 +133,36 @@ config_path(const struct args *a)
 	return home && *home ? arena_printf(a->mem, "%s/.config/berth/config.yaml", home) : NULL;
 }
 
+static void
+config_trouble(const char *path, const char *why)
+{
+	static bool told;
+
+	if (!told)
+		(void)fprintf(stderr, "berth: %s is not used: %s\n", path, why);
+	told = true;
+}
+
 /* "repo: https://git.example/envs.git": option names as keys. A file that cannot be read is said once, not fatal. */
 static const char *
 from_config(const struct args *a, const char *name)
 {
 	const char *path = config_path(a), *text;
+	struct err e = { 0 };
 	struct report r;
 	struct value *v, *x;
 	char *bytes;
 	size_t len;
+	int rc;
 
-	if (!path || fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, NULL) < 0)
+	if (!path || (rc = fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, &e)) == ERR_NOTFOUND)
 		return NULL;
+	if (rc < 0)
+		return config_trouble(path, e.text), NULL;
 	report_init(&r, a->mem);
-	if (yaml_read(a->mem, path, bytes, len, NULL, &r, &v) < 0 || !(x = value_get(v, name)))
+	if (yaml_read(a->mem, path, bytes, len, NULL, &r, &v) < 0)
+		return config_trouble(path, r.n ? r.items[0].message : "not YAML"), NULL;
+	if (!(x = value_get(v, name)))
 		return NULL;
 	text = value_as_str(x, NULL);
 	return text ? text : x->type == VALUE_INT ? arena_printf(a->mem, "%lld", (long long)x->integer) : NULL;

@@ -100,6 +100,7 @@ listen_on(const char *listen_text, int *fd, struct err *e)
 	const char *colon = strrchr(listen_text, ':');
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *ai;
+	int64_t port;
 	size_t n;
 	int one = 1, s;
 
@@ -110,7 +111,8 @@ listen_on(const char *listen_text, int *fd, struct err *e)
 		(void)snprintf(host, sizeof(host), "%.*s", (int)(n - 2), listen_text + 1);
 	else if (n)
 		(void)snprintf(host, sizeof(host), "%.*s", (int)n, listen_text);
-	if (getaddrinfo(host, colon + 1, &hints, &ai) != 0)
+	/* getaddrinfo takes 99999 and listens on 34463 */
+	if (str_to_i64(colon + 1, &port) < 0 || port < 0 || port > 65535 || getaddrinfo(host, colon + 1, &hints, &ai) != 0)
 		return err_set(e, ERR_USAGE, "--listen %s: not a numeric address and port", listen_text);
 	s = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
 	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||

@@ -194,6 +194,9 @@ object_make(struct arena *mem, const struct bundle_unit *u, const struct value *
 		return err_set(e, ERR_INVALID, "%s '%.80s': a name has only a-z, 0-9, '-' and '.'", o.kind, o.name);
 	if (strcmp(o.kind, "Secret") == 0)
 		return err_set(e, ERR_DENIED, "Secret %s: templates give no Secrets, since this would stand readable in git", o.name);
+	/* kubectl and kustomize take a list apart: what is inside would have no checks, namespace or labels of ours */
+	if (str_ends(o.kind, "List") && value_get(copy, "items"))
+		return err_set(e, ERR_DENIED, "%s %s: give the objects themselves, one by one", o.kind, o.name);
 	if ((rc = set_namespace(mem, u, &o, metadata, e)) < 0)
 		return rc;
 	if (set_labels(mem, metadata, u->labels, e) < 0)

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What nobody should push and somebody will: berth's branches and main keep working, or say what is wrong."""
+import os
 import subprocess
 
-from lab import (ENV, RENDERED, STATUS, Site, check, done, env_spec, git, once)
+from lab import (BERTH, ENV, RENDERED, STATUS, Site, check, done, env_spec, git, once)
 
 
 def smuggle(site, branch, path):
@@ -79,6 +80,27 @@ def repositories_of_other_kinds():
     check("a SHA-256 repository is refused by name", said.rc == 1 and "sha256 are not supported" in said.err, said)
 
 
+def what_cannot_be_written():
+    site = Site("cli")
+    once(site.bare, site.state())
+    for verb in (["status"], ["status", "-o", "json"], ["render", "-o", "json"], ["log"], ["validate", "-o", "json"]):
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([BERTH, *verb, "-C", site.clone], env=ENV, stdout=full, stderr=subprocess.PIPE)
+        check("a full disk is no success: berth %s" % " ".join(verb), p.returncode > 0 and p.stderr, p)
+    for where in (":99999", ":-1", ":x", "127.0.0.1"):
+        said = once(site.bare, site.state(), "--listen", where)
+        check("--listen %s is refused" % where, said.rc == 2 and "--listen" in said.err, said)
+    config = os.path.join(ENV["HOME"], ".config", "berth", "config.yaml")
+    os.makedirs(os.path.dirname(config))
+    for text in (b"\xff\xfe{{{{", b"branch: [main\n"):
+        with open(config, "wb") as f:
+            f.write(text)
+        said = once(site.bare, site.state())
+        check("a config file that cannot be read is said once", said.rc == 0 and said.err.count("config.yaml is not used") == 1, said)
+    os.unlink(config)
+
+
+what_cannot_be_written()
 outputs_come_back()
 main_says_what_is_wrong()
 repositories_of_other_kinds()
