@@ -15,7 +15,7 @@ struct plan {
 	struct world *base, *head; /* base NULL: nothing to compare with */
 	enum output form;
 	struct value *list;        /* json, yaml */
-	size_t count[4], restarts, invalid, same;
+	size_t count[4], restarts, data, invalid, same;
 	struct buf text;
 };
 
@@ -59,6 +59,7 @@ one_unit(struct plan *p, struct arena *mem, const char *unit, const struct bundl
 	}
 	p->count[u.action]++;
 	p->restarts += u.restarts;
+	p->data += u.data;
 	if (p->form != OUTPUT_TABLE) {
 		value_push(p->a->mem, p->list, value_copy(p->a->mem, plan_value(mem, &u)));
 		return;
@@ -257,6 +258,8 @@ print_plan(struct plan *p, const char *base, const char *head)
 		(void)printf("Plan %s -> %s (desired to desired; no cluster was read)\n%s", base, head, buf_cstr(&p->text));
 		(void)printf("%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[0],
 		             p->count[1], p->restarts, p->count[3], p->same);
+		if (p->data)
+			(void)printf(", DATA AT STAKE in %zu", p->data);
 		if (p->invalid)
 			(void)printf(", %zu NOT VALID and left as they are", p->invalid);
 		(void)printf(".\n");

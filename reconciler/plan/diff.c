@@ -95,6 +95,9 @@ shrinks(const struct value *x, const struct value *y)
 static bool
 must_recreate(const char *kind, const struct value *x, const struct value *y)
 {
+	/* in another namespace it is another object: the old one goes, with what it holds */
+	if (!same_at(x, y, "metadata.namespace"))
+		return true;
 	for (size_t i = 0; i < sizeof(immutables) / sizeof(immutables[0]); i++)
 		if (strcmp(immutables[i].kind, kind) == 0 && !same_at(x, y, immutables[i].path))
 			return true;

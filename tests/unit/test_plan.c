@@ -76,6 +76,8 @@ test_actions(void **state)
 		{ "the same size in other words", CLAIM("1Gi", "RWO", KEEP), CLAIM("1024Mi", "RWO", KEEP), "change", "", NULL },
 		{ "claim shrinks", CLAIM("2Gi", "RWO", KEEP), CLAIM("1Gi", "RWO", KEEP), "recreate", "d", NULL },
 		{ "claim of another mode", CLAIM("1Gi", "RWO", KEEP), CLAIM("1Gi", "RWX", KEEP), "recreate", "d", NULL },
+		{ "claim in another namespace", "kind: PersistentVolumeClaim\nmetadata: {name: c, namespace: a}\n",
+		  "kind: PersistentVolumeClaim\nmetadata: {name: c, namespace: b}\n", "recreate", "d", "metadata.namespace" },
 		{ "claim gone but kept", CLAIM("1Gi", "RWO", KEEP), "", "delete", "k", NULL },
 		{ "claim gone for good", CLAIM("1Gi", "RWO", ""), "", "delete", "d", NULL },
 	};
