@@ -38,7 +38,7 @@ explain_findings_page(struct buf *out)
 
 	buf_str(out, "# Findings\n"
 	             "Made by `berth explain --markdown findings`. Every code that `berth validate`, a plan or a status can show; `berth explain E304`\n"
-	             "prints one of them. Codes never change their meaning.\n");
+	             "prints one of them. Codes never change their meaning. [mistakes.md](mistakes.md) shows the most typical ones with their real output.\n");
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		buf_printf(out, "\n## %s\n| code | what | why |\n|---|---|---|\n", groups[g].title);
 		for (int i = 0; i < FINDING_COUNT; i++) {

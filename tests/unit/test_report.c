@@ -78,6 +78,31 @@ text_shows_the_source(void **state)
 	                                  "   = note: known are flavor and image\n");
 }
 
+/* Rules name a value's place without its width: the word that stands there is underlined. */
+static void
+text_underlines_words(void **state)
+{
+	static const struct { enum finding_code code; uint32_t line, col; const char *want; } rows[] = {
+		{ FINDING_LIMIT_EXCEEDED, 3, 11, "   |           ^^^^^^^^^\n" },
+		{ FINDING_YAML_SYNTAX, 3, 11, "   |           ^\n" },
+		{ FINDING_LIMIT_EXCEEDED, 6, 3, "   |   ^^^\n" },
+		{ FINDING_LIMIT_EXCEEDED, 6, 6, "   |      ^\n" },
+		{ FINDING_LIMIT_EXCEEDED, 3, 40, "   |                                        ^\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b AUTO_BUF = BUF_INIT(0);
+		struct report r;
+
+		report_init(&r, mem);
+		report_add(&r, rows[i].code, SEVERITY_ERROR, (struct place){ "envs/ada/train.yaml", rows[i].line, rows[i].col }, "m");
+		report_text(&r, &files, false, &b);
+		assert_non_null(strstr(buf_cstr(&b), rows[i].want));
+		assert_null(strstr(strstr(buf_cstr(&b), rows[i].want), "^ "));
+	}
+}
+
 static void
 text_of_odd_places(void **state)
 {
@@ -217,7 +242,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_shows_the_source), cmocka_unit_test(text_of_odd_places),
+		cmocka_unit_test(text_shows_the_source), cmocka_unit_test(text_underlines_words), cmocka_unit_test(text_of_odd_places),
 		cmocka_unit_test(long_lines_are_cut_around_the_caret), cmocka_unit_test(colours_and_bare_reports),
 		cmocka_unit_test(sorted_without_repetitions), cmocka_unit_test(over_the_limit_is_counted), cmocka_unit_test(as_value),
 		cmocka_unit_test(catalogue_is_complete),

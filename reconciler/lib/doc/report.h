@@ -22,7 +22,7 @@ struct finding {
 	enum finding_code code;
 	enum severity severity;
 	struct place at;     /* file is always set; line 0 means the file as a whole */
-	size_t width;        /* characters to underline from `at`; 0 means one */
+	size_t width;        /* characters to underline from `at`; 0 means one, or the word there (references, rules) */
 	const char *message; /* what is wrong, one line, no place, no trailing full stop */
 	const char *help;    /* what to write instead, or NULL */
 	const char *note;    /* background, or the place of the limit ("limit set at teams/nlp.yaml:9:14"), or NULL */

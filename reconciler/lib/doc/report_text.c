@@ -156,13 +156,25 @@ show_line(const struct source *src, uint32_t line, const char *s, size_t n, size
 	buf_char(out, '\n');
 }
 
+/* References and rules are about values: the word that stands there, when it is a plain one. */
+static size_t
+word_width(const struct finding *f, const char *s, size_t n)
+{
+	size_t i = 0, width = 0;
+
+	for (; f->code >= FINDING_IDENTITY_MISMATCH && i < n && !strchr(" \t,[]{}\"'#", s[i]); width++)
+		i += char_len(s + i, n - i);
+	return width;
+}
+
 /* Characters from the place on to underline: never past the end of what is shown. */
 static size_t
 caret_width(const struct finding *f, const char *s, size_t n, size_t skip)
 {
 	size_t from = bytes_of(s, n, f->at.col - 1), most = skip + LINE_SHOWN - (f->at.col - 1), width = 0;
+	size_t wanted = f->width ? f->width : word_width(f, s + from, n - from);
 
-	for (size_t i = from; i < n && width < most && width < f->width; width++)
+	for (size_t i = from; i < n && width < most && width < wanted; width++)
 		i += char_len(s + i, n - i);
 	return width ? width : 1;
 }

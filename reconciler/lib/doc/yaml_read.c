@@ -191,6 +191,7 @@ take_key(struct reader *p, const yaml_event_t *ev)
 		f = report_add(p->r, FINDING_YAML_DUPLICATE, SEVERITY_ERROR, top->key_at, "duplicate key '%.60s'", top->key);
 		top->skip = true;
 		f->width = width_of(ev);
+		finding_help(p->r, f, "keep one of them");
 		finding_note(p->r, f, "first at %s:%u:%u", p->file, first->at.line, first->at.col);
 		if (++p->errors >= ERRORS_SHOWN)
 			p->stop = true;
