@@ -36,10 +36,10 @@ In another terminal, in $PWD:
 
   git fetch && git log origin/berth/status             what happened, one commit a change
   git show origin/berth/rendered:envs/alice/train/     the manifests that were written
-  ../../berth status -C .                              the table of all environments
+  ../../berth status                                   the table of all environments
   ../../berth validate                                 the same checks before you push
 
-Ctrl-C stops it, make run goes on, make demo-clean removes it.
+Ctrl-C stops it (make then says "Error 130"), \`make run\` goes on with it, \`make demo-clean\` removes it.
 
 END
 exec "$berth" run --repo "$bare" --target git --state "$demo/state" "$@"
