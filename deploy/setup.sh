@@ -41,12 +41,16 @@ done
 
 if [ "$(id -u)" = 0 ]; then
 	as=
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+elif command -v sudo >/dev/null 2>&1; then
 	as='sudo -n'
+	if ! sudo -n true 2>/dev/null; then
+		say "some packages are missing; you are not root and sudo asks for a password. Run this, then the same command again:"
+		printf '  sudo apt-get update && sudo apt-get install -y --no-install-recommends%s\n' "$missing" >&2
+		exit 1
+	fi
 else
-	say "these packages are missing:$missing"
-	say "you are not root and sudo asks for a password. Run this, then the same command again:"
-	printf '  sudo apt-get update && sudo apt-get install -y --no-install-recommends%s\n' "$missing" >&2
+	say "some packages are missing; you are not root and there is no sudo. Have root run this, then run the same command again:"
+	printf '  apt-get update && apt-get install -y --no-install-recommends%s\n' "$missing" >&2
 	exit 1
 fi
 
@@ -59,7 +63,7 @@ apt() {
 	# shellcheck disable=SC2086
 	if ! $as env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 "$@" >"$log" 2>&1 </dev/null; then
 		say "apt-get $* failed:"
-		grep -E '^(E|W|Err|dpkg)' "$log" | tail -n 20 >&2 || tail -n 20 "$log" >&2
+		{ grep -E '^(E|W|Err|dpkg)' "$log" || cat "$log"; } | tail -n 20 >&2
 		say "check the network and /etc/apt/sources.list, then run the same command again"
 		exit 1
 	fi
