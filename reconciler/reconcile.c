@@ -332,7 +332,7 @@ try_pass(struct pass *p, struct err *e)
 		return err_hint(e, "push a first commit; `berth init DIR` makes one to start from");
 	}
 	if (!p->heads.has_main)
-		return hold_tree(p, "SourceEmpty", "the branch is gone; what is applied stays");
+		return hold_tree(p, "SourceEmpty", "there is no branch of the name given by --branch; what is applied stays");
 	rc = check_rewind(p, e);
 	if (rc == ERR_DENIED) {
 		p->out->refused = true;

@@ -188,7 +188,9 @@ args_str(const struct args *a, const char *name, const char *fallback)
 bool
 args_flag(const struct args *a, const char *name)
 {
-	return args_str(a, name, NULL) != NULL;
+	const char *v = args_str(a, name, NULL);
+
+	return v && strcmp(v, "false") != 0 && strcmp(v, "0") != 0;
 }
 
 int

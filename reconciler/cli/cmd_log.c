@@ -62,13 +62,13 @@ print_entry(struct arena *mem, struct value *list, const struct git_commit_info 
 }
 
 static size_t
-print_commit(const struct args *a, struct arena *mem, struct value *list, const struct git_commit_info *c)
+print_commit(const struct args *a, struct arena *mem, struct value *list, const struct git_commit_info *c, size_t most)
 {
 	const char *spec = git_trailer(mem, c->message, "Berth-Spec-Commit");
 	struct entry x;
 	size_t n = 0;
 
-	for (const char *s = c->message; *s; s += strcspn(s, "\n"), s += *s == '\n')
+	for (const char *s = c->message; *s && n < most; s += strcspn(s, "\n"), s += *s == '\n')
 		if (env_line(s, &x) && wanted(a, &x)) {
 			print_entry(list ? a->mem : mem, list, c, &x, spec);
 			n++;
@@ -89,11 +89,14 @@ walk(const struct args *a, const struct branch *b, struct value *list, int64_t m
 
 		if (rc < 0)
 			return rc;
-		shown += (int64_t)print_commit(a, mem, list, &c);
+		shown += (int64_t)print_commit(a, mem, list, &c, (size_t)(most - shown));
 		if (!c.nparents)
 			break;
 		at = c.parents[0];
 	}
+	if (!shown && a->npos)
+		(void)fprintf(stderr, "berth: nothing happened to %s%s yet; `berth status` lists what there is\n", a->pos[0],
+		              a->npos > 1 ? " and the others" : "");
 	return 0;
 }
 
@@ -147,6 +150,7 @@ static const struct opt opts[] = {
 const struct verb cmd_log = {
 	.name = "log", .args = "[OWNER/NAME…]", .summary = "the history of environments, newest first",
 	.examples = "berth log -C envs\nberth log -C envs alice/train -n 5\n",
-	.details = "Every line is a transition on the branch berth/status; `git log berth/status` shows the same with trailers.",
+	.details = "Every line is a transition on the branch berth/status; `git log origin/berth/status` shows\n"
+	           "the same with trailers.",
 	.opts = opts, .max = 1000, .run = run,
 };

@@ -255,13 +255,13 @@ print_plan(struct plan *p, const char *base, const char *head)
 		yaml_write(p->list, &out);
 		(void)fputs(buf_cstr(&out), stdout);
 	} else {
-		(void)printf("Plan %s -> %s (desired to desired; no cluster was read)\n%s", base, head, buf_cstr(&p->text));
+		(void)printf("Plan %s -> %s (what the files ask for; no cluster was read)\n%s", base, head, buf_cstr(&p->text));
 		(void)printf("%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[0],
 		             p->count[1], p->restarts, p->count[3], p->same);
 		if (p->data)
 			(void)printf(", DATA AT STAKE in %zu", p->data);
 		if (p->invalid)
-			(void)printf(", %zu NOT VALID and left as they are", p->invalid);
+			(void)printf(", %zu NOT VALID and left as %s", p->invalid, p->invalid == 1 ? "it is" : "they are");
 		(void)printf(".\n");
 	}
 }

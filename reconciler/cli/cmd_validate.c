@@ -134,6 +134,7 @@ print_report(const struct args *a, const struct report *r, const struct files *f
 	(void)fputs(buf_cstr(is_text ? &text : &out), stdout);
 	if (f->text_beside)
 		print_log(&text);
+	(void)fflush(stdout); /* in a file or a pipe the hint below comes last too */
 	if (is_text && r->errors)
 		(void)fprintf(stderr, "`berth explain %s` tells more\n", finding_id(r->items[0].code));
 	return 0;

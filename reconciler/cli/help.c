@@ -26,7 +26,7 @@ help_all(void)
 void
 help_verb(const struct verb *v)
 {
-	(void)printf("berth %s %s\n  %s\n\nExamples\n", v->name, v->args, v->summary);
+	(void)printf("berth %s%s%s\n  %s\n\nExamples\n", v->name, *v->args ? " " : "", v->args, v->summary);
 	for (const char *s = v->examples; *s;) {
 		size_t n = strcspn(s, "\n");
 

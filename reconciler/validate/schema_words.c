@@ -376,7 +376,7 @@ words_nearest(const char *word, const char *const *names, size_t n)
 	return near && (strlen(word) > 4 || near[0] == word[0]) ? near : NULL;
 }
 
-/* `gpu` at the level of the spec belongs into `resources`: looks one level down. */
+/* `gpu` at the level of the spec belongs in `resources`: looks one level down. */
 static bool
 help_below(const struct fields *f, const char *key, struct buf *out)
 {
@@ -385,7 +385,7 @@ help_below(const struct fields *f, const char *key, struct buf *out)
 
 		fields_of(f->items[i].node, &below, 0);
 		if (field_node(&below, key)) {
-			buf_printf(out, "`%s` belongs into `%s`", key, f->items[i].name);
+			buf_printf(out, "`%s` belongs in `%s`", key, f->items[i].name);
 			return true;
 		}
 	}
@@ -402,7 +402,7 @@ help_above(const struct step *at, const char *key, struct buf *out)
 			continue;
 		fields_of(s->about, &above, 0);
 		if (field_node(&above, key)) {
-			buf_printf(out, "`%s` belongs into ", key);
+			buf_printf(out, "`%s` belongs in ", key);
 			words_subject(s, out);
 			return true;
 		}
