@@ -184,6 +184,18 @@ source_poll(struct source *s, bool *moved, struct err *e)
 	return 0;
 }
 
+/* git keeps branches like files: beside a branch `berth` there is no room for berth/rendered. */
+static int
+name_taken(struct source *s, int rc, struct err *e)
+{
+	struct oid id;
+
+	if (git_ref_read(s->git, "refs/heads/berth", &id, NULL) < 0)
+		return rc;
+	(void)err_set(e, ERR_DENIED, "a branch named berth is in the way of " BRANCH_RENDERED " and " BRANCH_STATUS);
+	return err_hint(e, "give it another name: git branch -m berth NAME");
+}
+
 int
 source_publish(struct source *s, enum source_branch b, const struct oid *old, const struct oid *id, bool *swept,
                struct err *e)
@@ -191,8 +203,10 @@ source_publish(struct source *s, enum source_branch b, const struct oid *old, co
 	size_t i = b == SOURCE_RENDERED ? REF_RENDERED : REF_STATUS;
 	int rc;
 
-	if (s->local)
-		return git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
+	if (s->local) {
+		rc = git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
+		return rc < 0 && !old ? name_taken(s, rc, e) : rc;
+	}
 	rc = git_push_ref(s->git, s->c.repo, &s->c.auth, s->remote_ref[i], old, id, s->c.deadline_ms, s->c.cancel, e);
 	if (rc < 0)
 		return rc;
@@ -212,8 +226,10 @@ source_adopted(struct source *s, struct oid *out, struct err *e)
 	if (rc < 0)
 		return rc;
 	text[strcspn(text, "\n")] = '\0';
-	if (oid_parse(text, out) < 0)
-		return err_set(e, ERR_INTERNAL, "%s: not a commit id", s->adopted_path);
+	if (oid_parse(text, out) < 0) {
+		(void)err_set(e, ERR_INTERNAL, "%s: not a commit id", s->adopted_path);
+		return err_hint(e, "remove the file: " BRANCH_RENDERED " also says what was applied last");
+	}
 	return 0;
 }
 

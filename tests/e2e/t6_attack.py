@@ -100,7 +100,20 @@ def what_cannot_be_written():
     os.unlink(config)
 
 
+def a_branch_in_the_way():
+    site = Site("way")
+    for pack in (False, True):
+        git(site.bare, "branch", "-f", "berth", "main")
+        if pack:
+            git(site.bare, "pack-refs", "--all")
+        said = once(site.bare, site.state())
+        check("a branch named berth is named as the trouble", said.rc == 4 and "git branch -m berth" in said.err, said)
+    git(site.bare, "branch", "-m", "berth", "other")
+    check("renamed, all is well", once(site.bare, site.state()).rc == 0)
+
+
 what_cannot_be_written()
+a_branch_in_the_way()
 outputs_come_back()
 main_says_what_is_wrong()
 repositories_of_other_kinds()
