@@ -170,6 +170,13 @@ file_name(struct arena *mem, const char *kind, const char *name)
 	return file;
 }
 
+/* https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/: kube- is kept for the system. */
+static bool
+namespace_reserved(const char *name)
+{
+	return strcmp(name, "default") == 0 || str_starts(name, "kube-");
+}
+
 int
 object_make(struct arena *mem, const struct bundle_unit *u, const struct value *v, struct object *out, struct err *e)
 {
@@ -177,6 +184,9 @@ object_make(struct arena *mem, const struct bundle_unit *u, const struct value *
 	struct value *copy, *metadata;
 	int rc;
 
+	if (u->namespace_ && namespace_reserved(u->namespace_))
+		return err_set(e, ERR_DENIED, "the namespace %s belongs to the cluster: choose another namespacePrefix or owner",
+		               u->namespace_);
 	if (!value_is(v, VALUE_MAP))
 		return err_set(e, ERR_INVALID, "gives a %s where an object belongs", value_type_name(v->type));
 	if (!(copy = copy_clean(mem, v, 0)))

@@ -112,7 +112,20 @@ def a_branch_in_the_way():
     check("renamed, all is well", once(site.bare, site.state()).rc == 0)
 
 
+def namespaces_of_the_cluster():
+    site = Site("system")
+    user = site.read("users/bo.yaml").replace("bo@", "kube@").replace("\"bo", "\"kube")
+    site.push({"berth.yaml": site.read("berth.yaml").replace("namespacePrefix: dev-", 'namespacePrefix: ""'),
+               "users/kube-system.yaml": user, "envs/kube-system/x.yaml": env_spec(), "users/default.yaml": user,
+               "envs/default/x.yaml": env_spec()})
+    said = once(site.bare, site.state())
+    names = site.names(RENDERED)
+    check("nobody gets kube-system or default", not [n for n in names if "kube-system" in n or "default/" in n] and
+          "users/bo/namespace-bo.yaml" in names and "belongs to the cluster" in said.err, said, names)
+
+
 what_cannot_be_written()
+namespaces_of_the_cluster()
 a_branch_in_the_way()
 outputs_come_back()
 main_says_what_is_wrong()
