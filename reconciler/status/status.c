@@ -252,12 +252,12 @@ status_next(struct arena *mem, const struct value *old, const struct observation
 
 /* -- README.md --------------------------------------------------------------------------------------------------- */
 
-/* Pipes and line ends would break the table; angle brackets would be HTML. */
+/* Pipes and line ends would break the table; angle brackets would be HTML, square ones somebody's link. */
 static void
 cell(struct buf *out, const char *s)
 {
 	for (; *s; s++) {
-		if (*s == '|' || *s == '<' || *s == '`' || *s == '\\' || *s == '@')
+		if (strchr("|<`\\@[]", *s))
 			buf_char(out, '\\');
 		buf_char(out, (unsigned char)*s < 0x20 ? ' ' : *s);
 	}

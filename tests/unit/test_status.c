@@ -197,7 +197,7 @@ test_table_puts_trouble_first_and_escapes(void **state)
 {
 	struct status_row rows[] = {
 		{ "alice", "a", PHASE_RENDERED, C1, "", "" },
-		{ "bo", "b", PHASE_HELD, "", "Invalid", "a|b <script> @all" },
+		{ "bo", "b", PHASE_HELD, "", "Invalid", "a|b <script> @all [x](http://y)" },
 	};
 	struct buf out AUTO_BUF = BUF_INIT(0);
 	const char *bo, *alice;
@@ -209,7 +209,7 @@ test_table_puts_trouble_first_and_escapes(void **state)
 	assert_non_null(bo);
 	assert_non_null(alice);
 	assert_true(bo < alice);
-	assert_non_null(strstr(out.data, "a\\|b \\<script> \\@all"));
+	assert_non_null(strstr(out.data, "a\\|b \\<script> \\@all \\[x\\](http://y)"));
 	assert_non_null(strstr(out.data, "2 environments, 1 Held, 1 Rendered; 1 with a newer spec"));
 }
 
