@@ -145,13 +145,18 @@ builtin_defaults(struct refs *c)
 {
 	struct arena *a = c->mem;
 	struct value *spec = value_map(a), *access = value_map(a), *life = value_map(a), *web = value_list(a);
-	struct value *idle = value_at(c->env->org ? c->env->org->spec : NULL, "lifecycle.idleTimeout.default");
+	const struct value *org = c->env->org ? c->env->org->spec : NULL;
+	struct value *idle = value_at(org, "lifecycle.idleTimeout.default"), *via = value_at(org, "access.ssh"), *ssh = value_map(a);
 
 	value_set(a, spec, "mode", value_str(a, "standalone"));
 	value_set(a, spec, "persistentHomeSize", value_str(a, HOME_SIZE));
 	value_set(a, spec, "enableSSH", value_bool(a, true));
 	value_push(a, web, value_str(a, "terminal"));
 	value_set(a, access, "web", web);
+	if (via) {
+		value_set(a, ssh, "via", via);
+		value_set(a, access, "ssh", ssh);
+	}
 	value_set(a, spec, "access", access);
 	value_set(a, life, "idleTimeout", idle ? idle : value_int(a, IDLE_TIMEOUT));
 	value_set(a, life, "autoShutdown", value_bool(a, true));

@@ -73,14 +73,12 @@ struct value *context_labels(struct arena *mem, const char *owner, const char *t
 struct value *context_base(struct arena *mem, const struct doc *org);
 struct value *context_doc(struct arena *mem, const struct doc *d);
 struct value *context_claim(struct arena *mem, const char *name, int64_t size, const char *class, const char *access);
-bool context_shared_name_ok(const char *claim); /* false for "home-…" and "…--…", which environments make */
 bool context_feature(const struct value *context, const char *name);
 const char *context_access_mode(const char *shorthand); /* "RWX" -> "ReadWriteMany"; unknown: ReadWriteOnce */
 
 /* The port of a web tool of access.web ("terminal" 7681, "jupyter" 8888, "vscode" 8080), or 0. */
 int64_t context_web_port(const char *tool);
 
-#define CONTEXT_PODS_MAX 128 /* of one environment */
 #define CONTEXT_SSH_PORT 2222
 #define CONTEXT_TORCH_PORT 29500
 

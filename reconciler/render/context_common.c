@@ -55,12 +55,6 @@ context_access_mode(const char *shorthand)
 	return access_modes[0].mode;
 }
 
-bool
-context_shared_name_ok(const char *claim)
-{
-	return !str_starts(claim, "home-") && !strstr(claim, "--");
-}
-
 /* The minor number of "1.34" (also "v1.34", "1.34.2"), or 0. */
 static int64_t
 minor_version(const char *version)

@@ -4,6 +4,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/str.h"
+#include "parse/reserved.h"
 #include "render/context.h"
 
 /* The ports an environment offers, each number once. */
@@ -241,8 +242,8 @@ check_room(const struct arena *mem, const struct env *env, const struct context_
 {
 	size_t values = 0, text = env->setup ? strlen(env->setup) : 0, need;
 
-	if (env->replicas_full > CONTEXT_PODS_MAX)
-		return err_set(e, ERR_INVALID, "spec.distributed: %lld pods, at most %d", (long long)env->replicas_full, CONTEXT_PODS_MAX);
+	if (env->replicas_full > ENV_PODS_MAX)
+		return err_set(e, ERR_INVALID, "spec.distributed: %lld pods, at most %d", (long long)env->replicas_full, ENV_PODS_MAX);
 	measure(env->spec, &values, &text);
 	measure(scripts->files, &values, &text);
 	measure(env->doc->root, &values, &text);

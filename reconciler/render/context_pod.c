@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "parse/quantity.h"
+#include "parse/reserved.h"
 #include "render/context.h"
 
 #define GPU_RESOURCE "nvidia.com/gpu"
@@ -177,7 +178,7 @@ add_shared(struct pod *p, struct err *e)
 		claim = arena_printf(p->mem, "%s-shared", p->env->owner);
 	if (!claim)
 		return 0;
-	if (!context_shared_name_ok(claim))
+	if (reserved_claim(claim))
 		return err_set(e, ERR_INVALID, "spec.sharedVolumeClaimName: %s is a name of an environment's own claims", claim);
 	volume_claim(p, "shared", claim, false);
 	return mount_add(p, "shared", SHARED, NULL, false, "spec.sharedVolumeClaimName", e);

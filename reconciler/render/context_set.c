@@ -5,6 +5,7 @@
 
 #include "lib/base/str.h"
 #include "parse/quantity.h"
+#include "parse/reserved.h"
 #include "render/context.h"
 
 #define PORTS_MAX 1000
@@ -92,7 +93,7 @@ shared_claims(struct arena *mem, const struct doc *org, const struct doc *user, 
 		if (!name && own)
 			name = arena_printf(mem, "%s-shared", user->name);
 		/* with no environment that uses the default name, the user's volume stands all the same */
-		if (!name || !context_shared_name_ok(name) || value_get(seen, name) || value_len(out) >= CLAIMS_MAX ||
+		if (!name || reserved_claim(name) || value_get(seen, name) || value_len(out) >= CLAIMS_MAX ||
 		    (i == n && value_len(out) > 0))
 			continue;
 		value_set(mem, seen, name, value_bool(mem, true));

@@ -3,25 +3,10 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "parse/reserved.h"
 #include "render/context.h"
 
 #define POD_INDEX "metadata.labels['apps.kubernetes.io/pod-index']"
-
-/* Names that berth sets itself: a user's value would be lost or break the start. */
-static const char *const own_names[] = { "HOME", "RANK", "LOCAL_RANK", "NODE_RANK", "NNODES", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT" };
-static const char *const own_prefixes[] = { "BERTH_", "PET_" };
-
-static bool
-own_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof(own_names) / sizeof(*own_names); i++)
-		if (strcmp(name, own_names[i]) == 0)
-			return true;
-	for (size_t i = 0; i < sizeof(own_prefixes) / sizeof(*own_prefixes); i++)
-		if (str_starts(name, own_prefixes[i]))
-			return true;
-	return false;
-}
 
 /* The kubelet expands $(NAME) and turns $$ into $: text must arrive as it was written. */
 static const char *
@@ -70,7 +55,7 @@ add_user(struct arena *mem, struct value *vars, const struct value *map, const c
 
 		if (!text)
 			return err_set(e, ERR_INVALID, "%s.%s: a variable holds text", field, m->key);
-		if (own_name(m->key))
+		if (reserved_variable(m->key))
 			return err_set(e, ERR_INVALID, "%s.%s: berth sets this variable itself", field, m->key);
 		value_set(mem, vars, m->key, value_str(mem, literal(mem, text)));
 	}

@@ -4,6 +4,7 @@
 
 #include "lib/base/files.h"
 #include "parse/env.h"
+#include "parse/reserved.h"
 #include "render/bundle.h"
 
 /* The compiled templates: the built-in ones with an organization's overrides laid over them. */
@@ -30,7 +31,5 @@ int render_user(const struct templates *t, struct arena *mem, const struct site 
                 const struct env *const *envs, size_t n, struct bundle **out, struct err *e) MUST_USE;
 int render_team(const struct templates *t, struct arena *mem, const struct site *s, const struct doc *team, struct bundle **out,
                 struct err *e) MUST_USE;
-/* Version of the built-in templates (spec.render of berth.yaml). */
-#define TEMPLATES_VERSION 1
 
 int render_org(const struct templates *t, struct arena *mem, const struct site *s, struct bundle **out, struct err *e) MUST_USE;

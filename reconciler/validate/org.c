@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules on berth.yaml alone. */
+#include <inttypes.h>
+
 #include "lib/base/str.h"
+#include "parse/reserved.h"
+#include "parse/say.h"
 #include "validate/validate.h"
 
 /*
@@ -27,6 +31,20 @@ check_approvals(const struct doc *d, struct report *r)
 	finding_note(r, f, "nothing is applied as long as this stands, so that asking for approvals never means going without");
 }
 
+/* Templates of another version would change what runs, so there is nothing to fall back to. */
+static void
+check_render(const struct doc *d, struct report *r)
+{
+	const struct value *v = value_get(d->spec, "render");
+	struct finding *f;
+
+	if (!value_is(v, VALUE_INT) || v->integer == TEMPLATES_VERSION)
+		return;
+	f = say(r, OUT_OF_RANGE, v->at, "spec.render is %" PRId64 ", this program has version %d of the templates", v->integer,
+	        TEMPLATES_VERSION);
+	finding_help(r, f, "write render: %d, or run the berth that has version %" PRId64, TEMPLATES_VERSION, v->integer);
+}
+
 void
 validate_org(struct doc *d, struct report *r)
 {
@@ -35,6 +53,7 @@ validate_org(struct doc *d, struct report *r)
 	if (!d->spec || !d->ok)
 		return;
 	check_approvals(d, r);
+	check_render(d, r);
 	if (r->errors != before)
 		d->ok = false;
 }

@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "validate/rules.h"
+#include "validate/site_rules.h"
 
 #define ROLE_DEFAULT "standard"
 
@@ -25,6 +26,15 @@ list_allows(const struct value *list, const char *word)
 		if (strcmp(glob, "*") == 0 || (word && str_glob(glob, word)))
 			return true;
 	}
+	return false;
+}
+
+static bool
+list_names(const struct value *list, const char *word)
+{
+	for (size_t i = 0; i < value_len(list) && value_is(list, VALUE_LIST); i++)
+		if (str_eq(value_as_str(value_item(list, i), NULL), word))
+			return true;
 	return false;
 }
 
@@ -151,6 +161,114 @@ rule_packages(struct rules *c)
 	}
 }
 
+/* Data is granted to teams; who is in none has none. */
+static void
+rule_datasets(struct rules *c)
+{
+	const struct value *granted = rules_doc(c->env->team, "datasets"), *used = rules_get(c, "datasets");
+	struct finding *f;
+
+	for (size_t i = 0; i < value_len(used) && value_is(used, VALUE_LIST); i++) {
+		const struct value *name = value_get(value_item(used, i), "name");
+
+		if (!value_is(name, VALUE_STR) || (granted && list_allows(granted, name->str.s)))
+			continue;
+		f = say(c->r, NOT_PERMITTED, rules_place(c, name), "dataset '%s' is not granted to %s%s", say_text(c->mem, name->str.s),
+		        c->env->team ? "team " : "environments without a team", c->env->team ? c->env->team->name : "");
+		if (value_len(granted))
+			finding_help(c->r, f, "take it out; the team has: %s", list_text(c, granted));
+		else
+			finding_help(c->r, f, "take it out; an administrator can add it to datasets in teams/<name>.yaml");
+		if (granted)
+			finding_note(c->r, f, "limit set at %s", say_place(c->mem, granted));
+		else if (c->env->team)
+			finding_note(c->r, f, "limit set at %s, which has no datasets", c->env->team->path);
+	}
+}
+
+/* A flavor's nodes are part of what it allows: another node group is another flavor. */
+static void
+rule_nodes(struct rules *c)
+{
+	const struct value *own = rules_get(c, "scheduling.nodeSelector"), *of = rules_doc(c->env->flavor, "nodeSelector");
+	struct finding *f;
+
+	rules_label_keys(c->r, own, "scheduling.nodeSelector");
+	for (size_t i = 0; value_is(own, VALUE_MAP) && i < own->map.n; i++) {
+		const struct value *there = value_get(of, own->map.items[i].key);
+
+		if (!there || value_equal(there, own->map.items[i].value))
+			continue;
+		f = say(c->r, NOT_PERMITTED, rules_place(c, own->map.items[i].value), "flavor '%s' sets the node label %s already",
+		        c->env->flavor->name, own->map.items[i].key);
+		finding_help(c->r, f, "take it out, or choose the flavor of the nodes you want");
+		finding_note(c->r, f, "limit set at %s", say_place(c->mem, there));
+	}
+}
+
+static void
+rule_cache(struct rules *c)
+{
+	const struct value *v = rules_get(c, "cache.redis");
+	struct finding *f;
+
+	if (!str_eq(value_as_str(v, NULL), "team") || rules_doc(c->env->team, "cache.redis"))
+		return;
+	f = say(c->r, NOT_FOUND, rules_place(c, v), "%s%s has no cache", c->env->team ? "team " : "an environment without a team",
+	        c->env->team ? c->env->team->name : "");
+	finding_help(c->r, f, "write redis: none; an administrator can set cache.redis in teams/<name>.yaml");
+}
+
+/* What a flavor asks for by a name of its own is in no queue's quota. */
+static void
+rule_queue_devices(struct rules *c, const struct doc *team)
+{
+	const struct value *limits = rules_doc(c->env->flavor, "resources.limits");
+	struct finding *f;
+
+	for (size_t i = 0; value_is(limits, VALUE_MAP) && i < limits->map.n; i++) {
+		const struct member *m = &limits->map.items[i];
+
+		if (str_eq(m->key, GPU_RESOURCE) || (!strchr(m->key, '/') && !str_eq(m->key, "ephemeral-storage")))
+			continue;
+		f = say(c->r, INCONSISTENT, m->at, "flavor '%s' asks for %s, which queues do not cover: pods would never start",
+		        c->env->flavor->name, m->key);
+		finding_help(c->r, f, "take it out, or use the flavor in teams without a queue");
+		finding_note(c->r, f, "the queue is that of %s", team->path);
+	}
+}
+
+/* Kueue admits only what a queue's quota covers, and says so nowhere but in the workload: pods would wait for ever. */
+static void
+rule_queue(struct rules *c)
+{
+	const struct value *features = rules_doc(c->env->org, "cluster.features"), *name = rules_get(c, "scheduling.queue");
+	const struct value *teams = rules_doc(c->env->user, "teams"), *queue, *quota;
+	const struct doc *team = c->env->team;
+	struct finding *f;
+
+	if (!list_names(features, "kueue"))
+		return;
+	if (value_is(name, VALUE_STR) && strcmp(name->str.s, "default") != 0) {
+		team = list_names(teams, name->str.s) ? site_get(c->s, KIND_TEAM, name->str.s) : NULL;
+		if (!rules_doc(team, "queue")) {
+			f = say(c->r, NOT_FOUND, rules_place(c, name), "%s has no queue '%s'", c->env->owner, say_text(c->mem, name->str.s));
+			finding_help(c->r, f, "leave it out: the team's queue is the default; queues have the names of the user's teams");
+			return;
+		}
+	}
+	queue = rules_doc(team, "queue");
+	quota = value_get(queue, "quota");
+	if (queue)
+		rule_queue_devices(c, team);
+	if (!queue || value_get(quota, c->env->flavor->name))
+		return;
+	f = say(c->r, NOT_PERMITTED, rules_place(c, NULL), "the queue of team '%s' has no quota for flavor '%s'", team->name,
+	        c->env->flavor->name);
+	finding_help(c->r, f, "choose a flavor that is there; an administrator can add it to queue.quota");
+	finding_note(c->r, f, "limit set at %s", say_place(c->mem, quota ? quota : queue));
+}
+
 void
 rules_allow(struct rules *c)
 {
@@ -160,4 +278,8 @@ rules_allow(struct rules *c)
 	rule_image(c);
 	rule_load_balancer(c);
 	rule_packages(c);
+	rule_datasets(c);
+	rule_nodes(c);
+	rule_cache(c);
+	rule_queue(c);
 }

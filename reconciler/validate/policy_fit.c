@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fields that have to go together, or Kubernetes or PyTorch would refuse or hang. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "lib/base/str.h"
 #include "parse/quantity.h"
+#include "parse/reserved.h"
 #include "validate/rules.h"
+#include "validate/site_rules.h"
 
 static void
 rule_world_size(struct rules *c)
@@ -46,6 +49,24 @@ rule_requests(struct rules *c)
 		say(c->r, INCONSISTENT, at, "flavor '%s' requests more memory than its limit", env->flavor->name);
 }
 
+/* Without a limit of its own a pod may take the node. */
+static void
+rule_nothing(struct rules *c)
+{
+	static const char *const keys[] = { "cpu", "memory" };
+	const int64_t amounts[] = { c->env->cpu_limit, c->env->mem_limit };
+	struct finding *f;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		const struct value *v = value_get(rules_get(c, "resources"), keys[i]);
+
+		if (amounts[i] > 0)
+			continue;
+		f = say(c->r, OUT_OF_RANGE, rules_place(c, v), "%s is 0", keys[i]);
+		finding_help(c->r, f, "write more, or leave it out for what the flavor has");
+	}
+}
+
 static void
 rule_shm(struct rules *c)
 {
@@ -75,6 +96,10 @@ rule_huge_pages(struct rules *c)
 			continue;
 		}
 		page /= 1000;
+		if (n == 0) {
+			f = say(c->r, OUT_OF_RANGE, rules_place(c, m->value), "huge pages of %s, but none of them", m->key);
+			finding_help(c->r, f, "write %s or a multiple of it, or leave them out", m->key);
+		}
 		if (n % page == 0)
 			continue;
 		f = say(c->r, INCONSISTENT, rules_place(c, m->value), "%s is no whole number of pages of %s",
@@ -106,11 +131,49 @@ rule_numa(struct rules *c)
 	}
 }
 
+static void
+rule_pods(struct rules *c)
+{
+	const struct env *env = c->env;
+	struct finding *f;
+
+	if (env->replicas_full <= ENV_PODS_MAX)
+		return;
+	f = say(c->r, OUT_OF_RANGE, rules_place(c, rules_get(c, "distributed.worldSize")), "%" PRId64 " pods, an environment has at most %d",
+	        env->replicas_full, ENV_PODS_MAX);
+	finding_help(c->r, f, "write worldSize: %" PRId64 ", or more nprocsPerNode", env->nprocs * ENV_PODS_MAX);
+}
+
+static void
+rule_volumes(struct rules *c)
+{
+	const struct value *list = rules_get(c, "volumes"), *home = rules_get(c, "persistentHomeSize");
+	const struct value *checkpoints = rules_get(c, "checkpoints.size");
+	struct finding *f;
+
+	rules_size(c->r, home, rules_place(c, home), "persistentHomeSize");
+	rules_size(c->r, checkpoints, rules_place(c, checkpoints), "checkpoints.size");
+	for (size_t i = 0; i < value_len(list) && value_is(list, VALUE_LIST); i++) {
+		const struct value *v = value_item(list, i), *access = value_get(v, "access"), *size = value_get(v, "size");
+		const char *mode = value_as_str(access, "RWO");
+
+		rules_size(c->r, size, rules_place(c, size), "the volume's size");
+		if (c->env->replicas_full < 2 || strncmp(mode, "RWO", 3) != 0)
+			continue;
+		f = say(c->r, INCONSISTENT, rules_place(c, access ? access : v), "%" PRId64 " pods cannot share a volume with access %s",
+		        c->env->replicas_full, mode);
+		finding_help(c->r, f, "write access: RWX, and a class that can do it");
+	}
+}
+
 void
 rules_fit(struct rules *c)
 {
+	rule_pods(c);
+	rule_volumes(c);
 	rule_world_size(c);
 	rule_requests(c);
+	rule_nothing(c);
 	rule_shm(c);
 	rule_huge_pages(c);
 	rule_numa(c);

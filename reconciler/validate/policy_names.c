@@ -5,6 +5,7 @@
 
 #include "lib/base/map.h"
 #include "lib/base/str.h"
+#include "parse/reserved.h"
 #include "validate/rules.h"
 
 /* Taken by claims and volumes that every environment may have. */
@@ -12,10 +13,11 @@ static const char *const volume_names[] = { "home", "shared", "checkpoints", "sh
 
 /* Where something already is; a mount there would hide it or be refused. */
 static const char *const system_paths[] = { "/", "/dev", "/dev/shm", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/run",
-	                                    "/tmp", "/home/dev", "/opt/berth" };
+	                                    "/tmp", "/home/dev", "/opt/berth", "/dev/hugepages", "/dev/hugepages-2Mi",
+	                                    "/dev/hugepages-1Gi", "/etc/berth", "/etc/passwd", "/etc/group" };
 
-/* Set for torchrun in each pod: a value of the user's would make the ranks wait for each other. */
-static const char *const torch_prefixes[] = { "PET_", "MASTER_" };
+/* Below these nothing can be mounted: the kernel's own, and berth's, which are read-only. */
+static const char *const closed_paths[] = { "/proc/", "/sys/", "/opt/berth/", "/etc/berth/" };
 
 struct taken {
 	struct rules *c;
@@ -80,12 +82,20 @@ take_path(struct taken *t, const struct value *v)
 	if (!value_is(v, VALUE_STR))
 		return;
 	path = path_clean(t->c->mem, v->str.s);
-	if (path[0] == '/' && !path_has_dots(path)) {
-		take(t, path, v);
+	if (path[0] != '/' || path_has_dots(path) || strchr(path, ':')) {
+		f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "'%s' is no plain absolute path", say_text(t->c->mem, v->str.s));
+		finding_help(t->c->r, f, "start with '/' and use no ':' and no '.' or '..' parts");
 		return;
 	}
-	f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "'%s' is no plain absolute path", say_text(t->c->mem, v->str.s));
-	finding_help(t->c->r, f, "start with '/' and use no '.' or '..' parts");
+	for (size_t i = 0; i < sizeof(closed_paths) / sizeof(*closed_paths); i++) {
+		if (!str_starts(path, closed_paths[i]))
+			continue;
+		f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "nothing can be mounted below %.*s",
+		        (int)strlen(closed_paths[i]) - 1, closed_paths[i]);
+		finding_help(t->c->r, f, "choose a place of your own, such as /data or /workspace");
+		return;
+	}
+	take(t, path, v);
 }
 
 static void
@@ -98,6 +108,8 @@ rule_mounts(struct rules *c)
 
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths); i++)
 		take(&t, system_paths[i], builtin);
+	if (!shared)
+		shared = rules_doc(c->env->user, "sharedVolume");
 	if (shared)
 		take(&t, "/shared", shared);
 	path = value_get(checkpoints, "path");
@@ -184,11 +196,43 @@ check_variables(struct rules *c, const struct value *map, const char *field)
 			f = say(c->r, BAD_FORMAT, at, "%s: '%s' is no name of an environment variable", field, say_text(c->mem, m->key));
 			finding_help(c->r, f, "use letters, digits and underscores, no digit first");
 		}
-		for (size_t k = 0; c->env->distributed && k < sizeof(torch_prefixes) / sizeof(*torch_prefixes); k++)
-			if (str_starts(m->key, torch_prefixes[k])) {
-				f = say(c->r, NAME_TAKEN, at, "%s: %s is set by berth for distributed training", field, say_text(c->mem, m->key));
-				finding_help(c->r, f, "leave it out; worldSize and nprocsPerNode decide it");
-			}
+		if (!reserved_variable(m->key))
+			continue;
+		f = say(c->r, NAME_TAKEN, at, "%s: %s is set by berth itself", field, say_text(c->mem, m->key));
+		finding_help(c->r, f, "leave it out%s", c->env->distributed ? "; worldSize and nprocsPerNode decide the ranks" :
+		                                                              ", or choose another name");
+	}
+}
+
+static void
+rule_shared_claim(struct rules *c)
+{
+	const struct value *v = rules_get(c, "sharedVolumeClaimName"), *own = rules_doc(c->env->user, "sharedVolume");
+	const char *name = value_as_str(v, own ? arena_printf(c->mem, "%s-shared", c->env->owner) : NULL);
+	struct finding *f;
+
+	if (!name || !reserved_claim(name))
+		return;
+	f = say(c->r, NAME_TAKEN, rules_place(c, v ? v : own), "the claim '%s' could be one of an environment's own", say_text(c->mem, name));
+	finding_help(c->r, f, "choose a sharedVolumeClaimName that does not start with 'home-' and has no '--'");
+}
+
+/* They become label.berth.dev/<key>, and a label has one prefix. */
+static void
+rule_labels(struct rules *c)
+{
+	const struct value *labels = value_at(c->env->doc->root, "metadata.labels");
+	struct finding *f;
+
+	for (size_t i = 0; value_is(labels, VALUE_MAP) && i < labels->map.n; i++) {
+		const struct member *m = &labels->map.items[i];
+		const char *slash = strchr(m->key, '/');
+
+		if (!slash && strlen(m->key) <= 63)
+			continue;
+		f = say(c->r, BAD_FORMAT, m->at, "metadata.labels: '%s' %s", say_text(c->mem, m->key),
+		        slash ? "has a prefix, and berth puts its own before it" : "has more than 63 characters");
+		finding_help(c->r, f, "write %s", slash && strlen(slash + 1) <= 63 ? slash + 1 : "a shorter name");
 	}
 }
 
@@ -201,5 +245,8 @@ rules_names(struct rules *c)
 	rule_unique(c, "secrets", "the secret name", NULL, 0);
 	rule_ports(c);
 	check_variables(c, rules_get(c, "env"), "env");
-	check_variables(c, rules_get(c, "distributed.ncclSettings"), "ncclSettings");
+	if (c->env->distributed)
+		check_variables(c, rules_get(c, "distributed.ncclSettings"), "ncclSettings");
+	rule_shared_claim(c);
+	rule_labels(c);
 }

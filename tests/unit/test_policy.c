@@ -20,7 +20,7 @@ base_site(void)
 	fixture_add(x, "berth.yaml", DOC("Organization", "{roles: {standard: {gpu: 2, memory: 256Gi}, admin: {}}}"));
 	fixture_add(x, "users/alice.yaml", DOC("User", "{teams: [vision]}"));
 	fixture_add(x, "users/bo.yaml", DOC("User", "{role: admin}"));
-	fixture_add(x, "teams/vision.yaml", DOC("Team", "{}"));
+	fixture_add(x, "teams/vision.yaml", DOC("Team", "{datasets: [imagenet]}"));
 	fixture_add(x, "teams/nlp.yaml", DOC("Team", "{}"));
 	fixture_add(x, "flavors/cpu.yaml", DOC("Flavor", "{resources: {limits: {cpu: 4, memory: 16Gi}}}"));
 	fixture_add(x, "flavors/gpu.yaml", DOC("Flavor", "{" GPU_FLAVOR ", max: {gpu: 4, memory: 128Gi, worldSize: 8}}"));
@@ -166,7 +166,7 @@ static const struct {
 	  "envs/alice/t.yaml:3:266: error[E404]: the path /home/dev is taken (choose another)\n"
 	  "envs/alice/t.yaml:3:305: error[E404]: the path /dev/shm is taken (choose another)\n"
 	  "envs/alice/t.yaml:3:343: error[E402]: '/x/../y' is no plain absolute path "
-	  "(start with '/' and use no '.' or '..' parts)\n" },
+	  "(start with '/' and use no ':' and no '.' or '..' parts)\n" },
 	{ "below another mount",
 	  "{flavor: cpu, volumes: [{name: a, size: 1Gi, path: /work}, {name: b, size: 1Gi, path: /work/b}]}",
 	  NULL, NULL, "" },
@@ -182,14 +182,15 @@ static const struct {
 	  "3:36: error[E204]: env: '1A' is no name of an environment variable "
 	  "(use letters, digits and underscores, no digit first)\n"
 	  "envs/alice/t.yaml:3:43: error[E204]: env: 'a-b' is no name of an environment variable "
-	  "(use letters, digits and underscores, no digit first)\n" },
+	  "(use letters, digits and underscores, no digit first)\n"
+	  "envs/alice/t.yaml:3:51: error[E404]: env: MASTER_ADDR is set by berth itself (leave it out, or choose another name)\n" },
 	{ "variables of torchrun",
 	  "{flavor: gpu, mode: distributed, distributed: {ncclSettings: {PET_NNODES: x}}, env: {MASTER_ADDR: d, PETER: e}}",
 	  NULL, NULL,
-	  "3:69: error[E404]: ncclSettings: PET_NNODES is set by berth for distributed training "
-	  "(leave it out; worldSize and nprocsPerNode decide it)\n"
-	  "envs/alice/t.yaml:3:92: error[E404]: env: MASTER_ADDR is set by berth for distributed training "
-	  "(leave it out; worldSize and nprocsPerNode decide it)\n" },
+	  "3:69: error[E404]: ncclSettings: PET_NNODES is set by berth itself "
+	  "(leave it out; worldSize and nprocsPerNode decide the ranks)\n"
+	  "envs/alice/t.yaml:3:92: error[E404]: env: MASTER_ADDR is set by berth itself "
+	  "(leave it out; worldSize and nprocsPerNode decide the ranks)\n" },
 };
 
 static void
