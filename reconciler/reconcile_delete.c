@@ -7,15 +7,11 @@
 #include "reconcile_pass.h"
 #include "repo/guard.h"
 
-#define GUARD_MAX_DELETE 3
-#define GUARD_FRACTION 0.25
-
 /* Guards are read from the commit that is applied now, not from the one that deletes. */
 static int
 guard_limits(struct pass *p, int64_t *max_delete, double *fraction, struct err *e)
 {
 	struct git_repo *g = source_git(p->r->c.source);
-	const struct value *guards, *f;
 	struct git_commit_info c;
 	struct report ignored;
 	struct value *v = NULL;
@@ -24,21 +20,14 @@ guard_limits(struct pass *p, int64_t *max_delete, double *fraction, struct err *
 	size_t len;
 
 	(void)e;
-	*max_delete = GUARD_MAX_DELETE;
-	*fraction = GUARD_FRACTION;
+	org_guards(NULL, max_delete, fraction);
 	report_init(&ignored, p->mem);
 	if (!p->view.has_source || git_commit_read(g, &p->view.source, p->mem, &c, NULL) < 0 ||
 	    git_tree_find(g, &c.tree, "berth.yaml", &id, NULL, NULL) < 0 ||
 	    git_blob_read(g, &id, FILE_DOC_MAX, p->mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(p->mem, "berth.yaml", bytes, len, NULL, &ignored, &v) < 0)
 		return 0; /* nothing to go by: the built-in limits */
-	guards = value_at(v, "spec.guards");
-	*max_delete = value_as_int(value_get(guards, "maxDelete"), GUARD_MAX_DELETE);
-	f = value_get(guards, "maxDeleteFraction");
-	if (value_is(f, VALUE_REAL))
-		*fraction = f->real;
-	else if (value_is(f, VALUE_INT))
-		*fraction = (double)f->integer;
+	org_guards(v, max_delete, fraction);
 	return 0;
 }
 

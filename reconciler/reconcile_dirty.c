@@ -44,13 +44,11 @@ mark(struct pass *p, const char *owner)
 void
 dirty_path(struct pass *p, const char *path)
 {
-	const char *owner;
+	const char *owner = path_owner(p->mem, path);
 	void *m;
 
-	if (str_starts(path, "envs/") && strchr(path + 5, '/'))
-		mark(p, arena_strndup(p->mem, path + 5, (size_t)(strchr(path + 5, '/') - path - 5)));
-	else if (str_starts(path, "users/") && str_ends(path, ".yaml") && strlen(path) > 11)
-		mark(p, arena_strndup(p->mem, path + 6, strlen(path) - 11));
+	if (owner)
+		mark(p, owner);
 	else if (str_starts(path, "templates/"))
 		p->all = true;
 	for (size_t i = 0; map_next(&p->r->deps, &i, &owner, &m);)

@@ -210,6 +210,12 @@ world_adopt(struct world *w, const struct files *files, const char *const *chang
 	return 0;
 }
 
+void
+world_judge_by(struct world *w, const struct doc *org)
+{
+	w->site.org = org;
+}
+
 bool
 world_usable(const struct world *w)
 {

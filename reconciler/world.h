@@ -21,6 +21,12 @@ void world_free(struct world *w);
 int world_adopt(struct world *w, const struct files *files, const char *const *changed, size_t n, bool all_changed,
                 struct err *e) MUST_USE;
 
+/*
+ * Environments are judged by this berth.yaml instead of the tree's own, until the next world_adopt. Borrowed. Findings of
+ * shared documents stay those of the tree.
+ */
+void world_judge_by(struct world *w, const struct doc *org);
+
 /* False when berth.yaml is missing or broken or the org's templates do not compile: such a tree is not applied. */
 bool world_usable(const struct world *w);
 

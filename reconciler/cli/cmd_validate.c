@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/tree.h"
+#include "cli/validate_changed.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
@@ -116,16 +117,20 @@ print_log(const struct buf *text)
 }
 
 static int
-print_report(const struct args *a, const struct report *r, const struct files *files, const struct report_format *f, int64_t ms,
+print_report(const struct args *a, const struct report *r, const struct changed *what, const struct report_format *f, int64_t ms,
              struct err *e)
 {
+	const struct files *files = &what->files;
 	struct buf text AUTO_BUF = BUF_INIT((size_t)1 << 30), out AUTO_BUF = BUF_INIT((size_t)1 << 30);
 	bool is_text = strcmp(f->name, "text") == 0;
 
 	if (is_text || f->text_beside) {
 		report_text(r, files, is_text && use_colour(1), &text);
-		buf_printf(&text, "%zu error%s, %zu warning%s in %zu file%s (%lld ms)\n", r->errors, r->errors == 1 ? "" : "s",
-		           r->warnings, r->warnings == 1 ? "" : "s", files->n, files->n == 1 ? "" : "s", (long long)ms);
+		buf_printf(&text, "%zu error%s, %zu warning%s in ", r->errors, r->errors == 1 ? "" : "s", r->warnings,
+		           r->warnings == 1 ? "" : "s");
+		if (what->checked != files->n)
+			buf_printf(&text, "%zu of ", what->checked);
+		buf_printf(&text, "%zu file%s (%lld ms)\n", files->n, files->n == 1 ? "" : "s", (long long)ms);
 	}
 	if (!is_text)
 		f->write(a->mem, r, files, &out);
@@ -140,39 +145,55 @@ print_report(const struct args *a, const struct report *r, const struct files *f
 	return 0;
 }
 
+/* Files named alone, a range of commits, a commit, or the working tree. */
 static int
-run(const struct args *a, struct err *e)
+check(const struct args *a, struct report *r, struct changed *what, struct err *e)
 {
-	int64_t start = clock_mono_ms();
-	const struct report_format *format;
-	struct files files = { 0 };
-	struct report r;
-	const char *label;
+	const char *range = args_str(a, "changed", NULL), *label;
 	int rc;
 
-	report_init(&r, a->mem);
-	if ((rc = format_of_args(a, &format, e)) < 0)
-		return rc;
+	if (range && (a->npos || args_str(a, "commit", NULL)))
+		return err_set(e, ERR_USAGE, "--changed says itself what is looked at: leave out %s", a->npos ? a->pos[0] : "--commit");
+	if (range)
+		return validate_changed(a, range, r, what, e);
 	if (a->npos) {
 		struct file_entry *named = arena_array(a->mem, a->npos, sizeof(*named));
 
 		for (size_t i = 0; i < a->npos; i++)
 			named[i] = (struct file_entry){ .path = a->pos[i], .mode = FILE_REGULAR };
-		files = (struct files){ .entries = named, .n = a->npos, .read = read_named };
-		if ((rc = check_files(a, &r, e)) < 0)
-			return rc;
-	} else if ((rc = tree_of_args(a, &files, &label, e)) < 0 || (rc = check_tree(a, &files, &r, e)) < 0) {
-		return rc;
+		what->files = (struct files){ .entries = named, .n = a->npos, .read = read_named };
+		rc = check_files(a, r, e);
+	} else if ((rc = tree_of_args(a, &what->files, &label, e)) == 0) {
+		rc = check_tree(a, &what->files, r, e);
 	}
-	report_sort(&r);
-	if ((rc = print_report(a, &r, &files, format, clock_mono_ms() - start, e)) < 0)
+	what->checked = what->files.n;
+	return rc;
+}
+
+static int
+run(const struct args *a, struct err *e)
+{
+	int64_t start = clock_mono_ms();
+	const struct report_format *format;
+	struct changed what = { 0 };
+	struct report r;
+	int rc;
+
+	report_init(&r, a->mem);
+	if ((rc = format_of_args(a, &format, e)) < 0 || (rc = check(a, &r, &what, e)) < 0)
 		return rc;
+	report_sort(&r);
+	if ((rc = print_report(a, &r, &what, format, clock_mono_ms() - start, e)) < 0)
+		return rc;
+	if (what.rules)
+		(void)fprintf(stderr, "note: berth.yaml differs; roles, guards and approvals are judged as %s has them\n", what.rules);
 	return r.errors ? EXIT_FINDINGS : EXIT_FINE;
 }
 
 static const struct opt opts[] = {
 	{ "C", "DIR", "the environments repository (default: here)" },
 	{ "commit", "REV", "check a commit instead of the working tree" },
+	{ "changed", "BASE..HEAD", "only what differs between two commits and what depends on it (BASE...HEAD: since they parted)" },
 	{ "format", "text|json|yaml|github|gitlab|sarif", "how to print the findings; the last three for the checks of a forge" },
 	{ "o", "table|json|yaml", "the same: text, json or yaml" },
 	{ NULL, NULL, NULL },
@@ -184,6 +205,7 @@ const struct verb cmd_validate = {
 	            "berth validate -C envs              another folder\n"
 	            "berth validate --commit HEAD -o json\n"
 	            "berth validate --format github      marks in a pull request; gitlab and sarif write a file's worth\n"
+	            "berth validate --changed origin/main...HEAD\n"
 	            "berth validate envs/bo/train.yaml   one file alone: its syntax, kind and fields\n",
 	.details = "Reads no network. Exit 1 when there are errors; warnings do not count. With github, gitlab and sarif the full text goes\n"
 	           "to standard error, so that it stands in the job's log too.",

@@ -139,3 +139,13 @@ path_classify(struct arena *mem, const char *path, struct path_info *out)
 	else
 		classify_file(mem, rest, out);
 }
+
+const char *
+path_owner(struct arena *mem, const char *path)
+{
+	if (str_starts(path, "envs/") && strchr(path + 5, '/'))
+		return arena_strndup(mem, path + 5, strcspn(path + 5, "/"));
+	if (str_starts(path, "users/") && str_ends(path, ".yaml") && strlen(path) > 11)
+		return arena_strndup(mem, path + 6, strlen(path) - 11);
+	return NULL;
+}

@@ -36,5 +36,11 @@ struct path_info {
 /* Classifies; strings go into mem. */
 void path_classify(struct arena *mem, const char *path, struct path_info *out);
 
+/*
+ * The owner whose own file this is ("envs/alice/setup.sh", "users/alice.yaml"), NULL for what belongs to nobody. Others may
+ * depend on it too.
+ */
+const char *path_owner(struct arena *mem, const char *path);
+
 /* A name as api.md defines it: [a-z]([-a-z0-9]*[a-z0-9])?, no "--", at most 40 characters. */
 bool name_valid(const char *s);

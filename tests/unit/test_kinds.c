@@ -90,6 +90,25 @@ paths(void **state)
 	}
 }
 
+static void
+owners(void **state)
+{
+	static const struct { const char *path, *owner; } rows[] = {
+		{ "envs/alice/train.yaml", "alice" }, { "envs/alice/secrets/a/b.age", "alice" }, { "users/alice.yaml", "alice" },
+		{ "envs/train.yaml", NULL }, { "users/.yaml", NULL }, { "users/alice.yml", NULL }, { "flavors/a.yaml", NULL },
+		{ "berth.yaml", NULL }, { "", NULL },
+	};
+	struct arena *AUTO_ARENA mem = arena_new(1 << 16);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *got = path_owner(mem, rows[i].path);
+
+		if (!str_eq(got, rows[i].owner))
+			fail_msg("%s: %s", rows[i].path, got ? got : "nobody");
+	}
+}
+
 int
 main(void)
 {
