@@ -112,7 +112,7 @@ owners(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(paths) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(owners), cmocka_unit_test(names), cmocka_unit_test(paths) };
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
