@@ -13,5 +13,6 @@ validate_env(const struct env *env, const struct site *s, struct report *r)
 	rules_limit(&c);
 	rules_fit(&c);
 	rules_names(&c);
+	rules_time(&c);
 	return r->errors - errors;
 }

@@ -24,6 +24,9 @@ void rules_fit(struct rules *c);
 /* Names and places taken twice: policy_names.c. */
 void rules_names(struct rules *c);
 
+/* Times, dates and the budget: policy_time.c. */
+void rules_time(struct rules *c);
+
 /* The value at a dotted path of the merged spec. */
 static inline const struct value *
 rules_get(const struct rules *c, const char *dotted)

@@ -6,6 +6,7 @@
 #include "lib/base/share.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "validate/doc_rules.h"
 #include "validate/schema_node.h"
 #include "validate/validate.h"
 
@@ -122,6 +123,7 @@ validate_doc(const struct schemas *s, struct doc *d, struct report *r)
 		v = without_header(r->mem, v, d->kind);
 	if (schema_check(s->of[d->kind], v, r))
 		d->ok = false;
+	rules_document(d, r);
 }
 
 void

@@ -12,7 +12,7 @@ struct schemas;
 int schemas_load(struct schemas **out, struct err *e) MUST_USE; /* from the compiled-in schema/ */
 void schemas_free(struct schemas *s);
 
-/* Schema of the document's kind; clears d->ok on errors. */
+/* Schema of the document's kind, and formats that a schema cannot say; clears d->ok on errors. */
 void validate_doc(const struct schemas *s, struct doc *d, struct report *r);
 
 /* Rules on berth.yaml alone, after its schema; clears d->ok on errors. */
