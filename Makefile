@@ -149,8 +149,8 @@ valgrind:
 	@sh deploy/setup.sh valgrind
 	@$(AGAIN) BUILD=debug build/debug/berth
 	@BERTH=build/debug/berth sh tests/valgrind.sh
-bench: program
-	@BERTH=build/berth sh tests/bench/run.sh
+bench: program $(OUT)/tests/bench/bench_validate
+	@BERTH=build/berth BENCH_VALIDATE=$(OUT)/tests/bench/bench_validate sh tests/bench/run.sh
 torture: program
 	@BERTH=build/berth sh tests/e2e/torture.sh
 # Both README commands in a fresh minimal Debian 12; needs root and debootstrap.

@@ -415,7 +415,7 @@ one_env(struct owner_state *s, const char *name, bool render, int (*visit)(void 
 	}
 	keep_deps(s, mem, &r);
 	s->r.bad += !r.ok;
-	if (r.ok)
+	if (r.ok && render) /* only the user's own objects need them */
 		s->envs[s->n++] = env_digest(s->mem, r.env);
 	return visit ? visit(ctx, &r, e) : 0;
 }

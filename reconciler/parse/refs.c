@@ -178,6 +178,18 @@ overlay_all(struct refs *c, const struct value *base)
 	return value_overlay(c->mem, v, c->d->spec);
 }
 
+/* What overlay_all without a base has under `key`, for keys whose values are no maps. */
+static const struct value *
+topmost(const struct refs *c, const char *key)
+{
+	const struct doc *const layers[] = { c->env->flavor, c->env->image, c->env->team, c->env->org };
+	const struct value *v = value_get(c->d->spec, key);
+
+	for (size_t i = 0; !v && i < sizeof(layers) / sizeof(*layers); i++)
+		v = value_get(defaults_of(layers[i]), key);
+	return v;
+}
+
 /* A reference is taken as it is, a name without '/', ':' and '@' stands in the catalogue. */
 static void
 find_image(struct refs *c, const struct value *v)
@@ -197,23 +209,25 @@ find_image(struct refs *c, const struct value *v)
 static void
 find_team_and_image(struct refs *c)
 {
-	const struct value *image = value_get(overlay_all(c, NULL), "image"), *team;
+	const struct value *image = topmost(c, "image"), *team;
 	const struct value *org = defaults_of(c->env->org);
 	bool early = value_is(image, VALUE_STR) && image != value_get(org, "image");
 	struct value *spec;
 
 	if (early)
 		find_image(c, image);
-	team = value_get(overlay_all(c, NULL), "team");
+	team = topmost(c, "team");
 	if (!value_is(team, VALUE_STR))
 		team = value_item(value_get(c->env->user ? c->env->user->spec : NULL, "teams"), 0);
 	if (value_is(team, VALUE_STR))
 		c->env->team = lookup(c, KIND_TEAM, team->str.s, place_or_file(c, team));
 	if (!early) {
-		spec = overlay_all(c, NULL);
-		image = value_get(spec, "image");
-		if (!value_is(image, VALUE_STR))
-			image = value_str(c->mem, refs_gpu(spec, c->env->flavor, NULL) > 0 ? IMAGE_GPU : IMAGE_CPU);
+		image = topmost(c, "image");
+		if (!value_is(image, VALUE_STR)) {
+			int64_t gpu = refs_gpu(overlay_all(c, NULL), c->env->flavor, NULL);
+
+			image = value_str(c->mem, gpu > 0 ? IMAGE_GPU : IMAGE_CPU);
+		}
 		find_image(c, image);
 	}
 	spec = overlay_all(c, builtin_defaults(c));

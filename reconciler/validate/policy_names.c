@@ -23,7 +23,18 @@ struct taken {
 	struct rules *c;
 	struct map by; /* name -> the value that has it */
 	const char *what;
+	const char *const *reserved; /* names that are taken from the start */
+	size_t n;
 };
+
+static bool
+is_reserved(const struct taken *t, const char *name)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->reserved[i], name) == 0)
+			return true;
+	return false;
+}
 
 /* Puts `name` down; when it is there already, says so. */
 static void
@@ -32,6 +43,8 @@ take(struct taken *t, const char *name, const struct value *v)
 	const struct value *first = map_get(&t->by, name);
 	struct finding *f;
 
+	if (!first && is_reserved(t, name))
+		first = value_null(t->c->mem);
 	if (!first) {
 		/* the map hands out void pointers; nothing is changed through it */
 		(void)map_put(&t->by, name, (void *)(uintptr_t)v);
@@ -103,11 +116,10 @@ rule_mounts(struct rules *c)
 {
 	const struct value *volumes = rules_get(c, "volumes"), *datasets = rules_get(c, "datasets");
 	const struct value *secrets = rules_get(c, "secrets"), *shared = rules_get(c, "sharedVolumeClaimName");
-	const struct value *checkpoints = rules_get(c, "checkpoints"), *builtin = value_null(c->mem), *path;
-	struct taken t = { .c = c, .by = MAP_INIT, .what = "the path" };
+	const struct value *checkpoints = rules_get(c, "checkpoints"), *path;
+	struct taken t = { .c = c, .by = MAP_INIT, .what = "the path", .reserved = system_paths,
+		           .n = sizeof(system_paths) / sizeof(*system_paths) };
 
-	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths); i++)
-		take(&t, system_paths[i], builtin);
 	if (!shared)
 		shared = rules_doc(c->env->user, "sharedVolume");
 	if (shared)
@@ -136,11 +148,9 @@ rule_mounts(struct rules *c)
 static void
 rule_unique(struct rules *c, const char *list_path, const char *what, const char *const *reserved, size_t n)
 {
-	const struct value *list = rules_get(c, list_path), *builtin = value_null(c->mem);
-	struct taken t = { .c = c, .by = MAP_INIT, .what = what };
+	const struct value *list = rules_get(c, list_path);
+	struct taken t = { .c = c, .by = MAP_INIT, .what = what, .reserved = reserved, .n = n };
 
-	for (size_t i = 0; i < n; i++)
-		take(&t, reserved[i], builtin);
 	for (size_t i = 0; i < value_len(list); i++) {
 		const struct value *v = value_get(value_item(list, i), "name");
 

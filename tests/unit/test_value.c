@@ -82,17 +82,17 @@ removed_keys_are_gone(void **state)
 	char key[32];
 
 	(void)state;
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 100; i++) {
 		(void)snprintf(key, sizeof(key), "k%d", i);
 		value_set(mem, map, key, value_int(mem, i));
 	}
 	copy = value_copy(mem, map);
-	for (int i = 0; i < 40; i += 2) {
+	for (int i = 0; i < 100; i += 2) {
 		(void)snprintf(key, sizeof(key), "k%d", i);
 		assert_true(value_del(map, key));
 		assert_false(value_del(map, key));
 	}
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 100; i++) {
 		(void)snprintf(key, sizeof(key), "k%d", i);
 		assert_int_equal(value_as_int(value_get(map, key), -1), i % 2 ? i : -1);
 		assert_int_equal(value_as_int(value_get(copy, key), -1), i);

@@ -172,8 +172,9 @@ value_member(const struct value *map, const char *key)
 		return NULL;
 	if (map->map.index)
 		return value_index_find(map, key);
+	/* most keys differ in their first letter */
 	for (size_t i = 0; i < map->map.n; i++)
-		if (strcmp(map->map.items[i].key, key) == 0)
+		if (map->map.items[i].key[0] == key[0] && strcmp(map->map.items[i].key, key) == 0)
 			return &map->map.items[i];
 	return NULL;
 }
@@ -193,7 +194,7 @@ get_n(const struct value *map, const char *key, size_t n)
 	if (!value_is(map, VALUE_MAP))
 		return NULL;
 	for (size_t i = 0; i < map->map.n; i++)
-		if (strncmp(map->map.items[i].key, key, n) == 0 && !map->map.items[i].key[n])
+		if (map->map.items[i].key[0] == key[0] && strncmp(map->map.items[i].key, key, n) == 0 && !map->map.items[i].key[n])
 			return map->map.items[i].value;
 	return NULL;
 }

@@ -5,7 +5,7 @@
 #include "lib/doc/value.h"
 
 /* Maps of up to this many members are searched from the front. */
-#define VALUE_INDEX_FROM 8
+#define VALUE_INDEX_FROM 32
 
 /*
  * The member of `key` in a map that has an index, or NULL. The hash is SipHash-1-3 under a key drawn once a process,

@@ -67,12 +67,28 @@ report_char(struct report *r, struct place at, uint32_t c, const char *what)
 		finding_help(r, f, "remove it, or write it as \"\\u%04X\" in double quotes if it is meant", c);
 }
 
+/* Nothing but printable ASCII, tabs and line feeds: without branches, since nearly every file is. */
+static bool
+is_plain(const char *s, size_t n)
+{
+	unsigned int odd = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		odd |= (unsigned int)((unsigned char)(c - 0x20) > 0x5e) & (unsigned int)(c != '\n') & (unsigned int)(c != '\t');
+	}
+	return !odd;
+}
+
 size_t
 yaml_bytes_check(const char *file, const char *s, size_t n, struct report *r)
 {
 	struct place at = { file, 1, 1 };
 	size_t found = 0;
 
+	if (is_plain(s, n))
+		return 0;
 	for (size_t i = 0, w; i < n && found < YAML_BYTES_SHOWN; i += w) {
 		unsigned char byte = (unsigned char)s[i];
 		const char *what = NULL;
