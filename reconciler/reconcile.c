@@ -113,8 +113,11 @@ check_rewind(struct pass *p, struct err *e)
 	if (rc < 0 && rc != ERR_NOTFOUND)
 		return rc;
 	m.has_adopted = rc == 0;
-	return guard_rewind(source_git(r->c.source), &m, &p->heads.main, r->c.has_accept_rewind ? &r->c.accept_rewind : NULL,
-	                    e);
+	rc = guard_rewind(source_git(r->c.source), &m, &p->heads.main, e);
+	if (rc != ERR_DENIED || !r->c.has_accept_rewind || !oid_eq(&r->c.accept_rewind, &p->heads.main))
+		return rc;
+	p->rewound = true; /* the target must remember it too, or the next pass would refuse it again */
+	return 0;
 }
 
 /* The world moves to main's tip; owners that the difference touches become dirty. */
@@ -198,7 +201,7 @@ commit_target(struct pass *p, struct err *e)
 {
 	struct target *t = p->r->c.target;
 	struct target_reason why = { .source_commit = p->heads.main, .run = p->r->c.run, .reconciler = p->r->c.reconciler,
-		.time = clock_now() };
+		.time = clock_now(), .mark = p->rewound };
 	struct log_about a = pass_about(p, NULL, "apply");
 	int rc = t->ops->commit(t, &why, &p->out->wrote, e);
 
@@ -223,6 +226,7 @@ publish_all(struct pass *p)
 {
 	struct target *t = p->r->c.target;
 
+	publish_begin(p->r->c.publisher);
 	for (size_t i = 0; i < p->nobs; i++) {
 		struct observation *o = &p->obs[i];
 		char revision[OID_HEX];
@@ -231,8 +235,8 @@ publish_all(struct pass *p)
 			o->revision = arena_strdup(p->mem, revision);
 		publish_observe(p->r->c.publisher, o);
 	}
-	if (p->all && !p->r->c.only)
-		publish_complete(p->r->c.publisher);
+	if (!p->r->c.only)
+		publish_sweep(p->r->c.publisher, p->all ? NULL : &p->dirty, &p->heads.main);
 }
 
 /* Main's tip as a whole cannot be adopted: everything stays, the reason goes to the status branch. */

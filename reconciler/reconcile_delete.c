@@ -4,31 +4,29 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
+#include "plan/guard.h"
 #include "reconcile_pass.h"
 #include "repo/guard.h"
 
-/* Guards are read from the commit that is applied now, not from the one that deletes. */
-static int
-guard_limits(struct pass *p, int64_t *max_delete, double *fraction, struct err *e)
+/* spec.guards of the commit that is applied now, not of the one that deletes; NULL: the built-in limits. */
+static const struct value *
+guards_now(struct pass *p)
 {
 	struct git_repo *g = source_git(p->r->c.source);
 	struct git_commit_info c;
 	struct report ignored;
-	struct value *v = NULL;
+	struct value *v;
 	const char *bytes;
 	struct oid id;
 	size_t len;
 
-	(void)e;
-	org_guards(NULL, max_delete, fraction);
 	report_init(&ignored, p->mem);
 	if (!p->view.has_source || git_commit_read(g, &p->view.source, p->mem, &c, NULL) < 0 ||
 	    git_tree_find(g, &c.tree, "berth.yaml", &id, NULL, NULL) < 0 ||
 	    git_blob_read(g, &id, FILE_DOC_MAX, p->mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(p->mem, "berth.yaml", bytes, len, NULL, &ignored, &v) < 0)
-		return 0; /* nothing to go by: the built-in limits */
-	org_guards(v, max_delete, fraction);
-	return 0;
+		return NULL;
+	return value_at(v, "spec.guards");
 }
 
 /*
@@ -55,8 +53,6 @@ deletions_allowed(struct pass *p, struct err *e)
 {
 	struct log_about a = pass_about(p, NULL, "plan");
 	const char **units;
-	int64_t max_delete;
-	double fraction;
 	size_t allowed, released;
 	struct oid since;
 	bool has_since;
@@ -64,10 +60,9 @@ deletions_allowed(struct pass *p, struct err *e)
 
 	if (!p->ndrops)
 		return 1;
-	if ((rc = guard_limits(p, &max_delete, &fraction, e)) < 0 ||
-	    (rc = p->r->c.target->ops->units(p->r->c.target, "envs/", &units, &p->live, e)) < 0)
+	if ((rc = p->r->c.target->ops->units(p->r->c.target, "envs/", &units, &p->live, e)) < 0)
 		return rc;
-	allowed = guard_allowed(max_delete, fraction, p->live);
+	allowed = guard_allowed(guards_now(p), p->live);
 	if (p->ndrops <= allowed)
 		return 1;
 	has_since = looked_at(p, &since);
@@ -91,7 +86,7 @@ drop_one(struct pass *p, const char *unit, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	publish_gone(p->r->c.publisher, owner, name);
+	publish_gone(p->r->c.publisher, owner, name, &p->heads.main);
 	log_line(LOG_INFO, &a, "deleted");
 	return 0;
 }

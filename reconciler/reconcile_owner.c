@@ -78,7 +78,8 @@ observe_applied(struct pass *p, const struct env_result *r)
 	s->nobjects = r->bundle->n;
 	s->later = copy_list(p->mem, r->bundle->later, r->bundle->nlater);
 	s->nlater = r->bundle->nlater;
-	s->access_ssh = ssh_line(p, r->env);
+	s->paused = r->env->replicas == 0;
+	s->access_ssh = s->paused ? NULL : ssh_line(p, r->env);
 	p->out->rendered++;
 }
 

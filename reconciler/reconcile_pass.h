@@ -35,6 +35,7 @@ struct pass {
 	struct pass_result *out;
 	const char **drops;   /* units of environments that main no longer has */
 	size_t ndrops, drops_cap;
+	bool rewound;         /* history was rewritten and --accept-rewind names this commit */
 	size_t skipped;       /* environments of the owner at hand that `apply ENV…` does not name */
 	size_t live;          /* environments on the target, those to be deleted included */
 	struct report shared; /* findings of the repository as a whole */

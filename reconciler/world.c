@@ -285,13 +285,41 @@ world_owners(const struct world *w, struct arena *mem, const char ***owners, siz
 #define ENV_ARENA ((size_t)64 << 20)    /* a hostile document of FILE_DOC_MAX takes about 10 MiB to read, judge and resolve */
 #define OWNER_DETAIL ((size_t)32 << 20) /* of an owner's arena, for what the owner's own set needs of the environments */
 
+/* "… templates/env/x.yaml:14:3: no such value": the last place in an error's text that is inside a template. */
+static const char *
+template_place(struct arena *mem, const char *text, struct place *at)
+{
+	const char *start = NULL, *colon;
+	char *end;
+
+	for (const char *s = strstr(text, "templates/"); s; s = strstr(s + 1, "templates/"))
+		if ((colon = strchr(s, ':')) && colon[1] >= '1' && colon[1] <= '9')
+			start = s;
+	if (!start)
+		return NULL;
+	colon = strchr(start, ':');
+	at->file = arena_strndup(mem, start, (size_t)(colon - start));
+	at->line = (uint32_t)strtoul(colon + 1, &end, 10);
+	at->col = *end == ':' ? (uint32_t)strtoul(end + 1, &end, 10) : 1;
+	return str_starts(end, ": ") ? end + 2 : NULL;
+}
+
 /* A template's fault, or a value it cannot place: this environment alone is held. */
 static void
-render_failed(struct env_result *r, const struct err *e)
+render_failed(struct arena *mem, struct env_result *r, const struct err *e)
 {
 	struct place at = { .file = r->path };
+	const char *text = template_place(mem, e->text, &at);
+	struct finding *f;
 
-	(void)report_add(&r->findings, FINDING_INCONSISTENT, SEVERITY_ERROR, at, "%s", e->text);
+	if (text) {
+		f = report_add(&r->findings, FINDING_TEMPLATE, SEVERITY_ERROR, at, "%s", text);
+		finding_note(&r->findings, f, "met while rendering %s", r->path);
+	} else {
+		at.file = r->path;
+		at.line = at.col = 0;
+		(void)report_add(&r->findings, FINDING_INCONSISTENT, SEVERITY_ERROR, at, "%s", e->text);
+	}
 	r->ok = false;
 }
 
@@ -324,7 +352,7 @@ read_env(struct world *w, struct arena *mem, const struct file_entry *f, bool re
 	if (!render)
 		return 0;
 	if (render_env(w->templates, mem, env, &bundle, e) < 0)
-		render_failed(r, e);
+		render_failed(mem, r, e);
 	else
 		r->bundle = bundle;
 	return 0;

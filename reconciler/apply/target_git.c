@@ -613,7 +613,7 @@ git_commit(struct target *base, const struct target_reason *why, bool *wrote, st
 	*wrote = false;
 	if ((rc = put_lists(t, e)) < 0)
 		return rc;
-	if (t->restore || git_edit_changed(t->edit)) {
+	if (t->restore || why->mark || git_edit_changed(t->edit)) {
 		if ((rc = write_commit(t, why, &id, e)) < 0 ||
 		    (rc = source_publish(t->source, SOURCE_RENDERED, t->has_tip ? &t->tip : NULL, &id, NULL, e)) < 0)
 			return err_wrap(e, "branch " BRANCH_RENDERED);

@@ -133,39 +133,74 @@ config_path(const struct args *a)
 	return home && *home ? arena_printf(a->mem, "%s/.config/berth/config.yaml", home) : NULL;
 }
 
-static void
-config_trouble(const char *path, const char *why)
+static bool
+known_option(const char *name)
 {
-	static bool told;
-
-	if (!told)
-		(void)fprintf(stderr, "berth: %s is not used: %s\n", path, why);
-	told = true;
+	for (size_t i = 0; i < verbs_n; i++)
+		if (opt_find(verbs[i], name, strlen(name)) < opt_count(verbs[i]))
+			return true;
+	return false;
 }
 
-/* "repo: https://git.example/envs.git": option names as keys. A file that cannot be read is said once, not fatal. */
+/* What is wrong with the config file is said once; it never stops a verb that may not need it. */
+static void
+complain(const char *path, const struct value *v, const struct report *r)
+{
+	static bool done;
+	struct buf line AUTO_BUF = BUF_INIT(0);
+
+	if (done)
+		return;
+	done = true;
+	for (size_t i = 0; i < r->n && i < 3; i++) {
+		buf_reset(&line);
+		finding_line(&r->items[i], &line);
+		(void)fprintf(stderr, "berth: %s\n", buf_cstr(&line));
+	}
+	if (!v)
+		(void)fprintf(stderr, "berth: %s is not used\n", path);
+	if (v && v->type != VALUE_MAP)
+		(void)fprintf(stderr, "berth: %s: not a map of option names\n", path);
+	for (size_t i = 0; v && v->type == VALUE_MAP && i < v->map.n; i++)
+		if (!known_option(v->map.items[i].key))
+			(void)fprintf(stderr, "berth: %s: no verb has an option %s\n", path, v->map.items[i].key);
+}
+
+static const char *
+text_of(struct arena *mem, const struct value *v)
+{
+	if (value_is(v, VALUE_INT))
+		return arena_printf(mem, "%lld", (long long)v->integer);
+	if (value_is(v, VALUE_BOOL))
+		return v->boolean ? "true" : "false";
+	return value_as_str(v, NULL);
+}
+
+/* "repo: https://git.example/envs.git": option names as keys. */
 static const char *
 from_config(const struct args *a, const char *name)
 {
-	const char *path = config_path(a), *text;
-	struct err e = { 0 };
+	const char *path = config_path(a);
+	struct value *v = NULL;
 	struct report r;
-	struct value *v, *x;
+	struct err e = { 0 };
 	char *bytes;
 	size_t len;
 	int rc;
 
-	if (!path || (rc = fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, &e)) == ERR_NOTFOUND)
+	if (!path)
 		return NULL;
-	if (rc < 0)
-		return config_trouble(path, e.text), NULL;
 	report_init(&r, a->mem);
-	if (yaml_read(a->mem, path, bytes, len, NULL, &r, &v) < 0)
-		return config_trouble(path, r.n ? r.items[0].message : "not YAML"), NULL;
-	if (!(x = value_get(v, name)))
+	if ((rc = fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, &e)) < 0) {
+		if (rc != ERR_NOTFOUND)
+			(void)report_add(&r, FINDING_NOT_REGULAR, SEVERITY_ERROR, (struct place){ .file = path }, "%s", e.text);
+		complain(path, NULL, &r);
 		return NULL;
-	text = value_as_str(x, NULL);
-	return text ? text : x->type == VALUE_INT ? arena_printf(a->mem, "%lld", (long long)x->integer) : NULL;
+	}
+	if (yaml_read(a->mem, path, bytes, len, NULL, &r, &v) < 0)
+		v = NULL;
+	complain(path, v, &r);
+	return v ? text_of(a->mem, value_get(v, name)) : NULL;
 }
 
 const char *

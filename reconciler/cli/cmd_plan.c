@@ -8,6 +8,7 @@
 #include "lib/doc/yaml.h"
 #include "lib/git/clone.h"
 #include "plan/diff.h"
+#include "plan/guard.h"
 #include "world.h"
 
 struct plan {
@@ -15,6 +16,7 @@ struct plan {
 	struct world *base, *head; /* base NULL: nothing to compare with */
 	enum output form;
 	struct value *list;        /* json, yaml */
+	size_t env_deletes, envs; /* of those on the base */
 	size_t count[4], restarts, data, invalid, same;
 	struct buf text;
 };
@@ -124,6 +126,8 @@ one_env(struct plan *p, const char *owner, const char *name, struct err *e)
 		invalid_env(p, owner, &is);
 		return 0;
 	}
+	p->envs += was.bundle != NULL;
+	p->env_deletes += was.bundle && !is.doc;
 	if (!was.bundle && !is.bundle)
 		return 0;
 	one_unit(p, mem, unit, was.bundle, is.bundle);
@@ -243,6 +247,19 @@ base_files(const struct args *a, struct files *out, const char **label, struct e
 	return 1;
 }
 
+/* The guard that a merge would meet: read from the base, like the daemon does. */
+static void
+note_guard(const struct plan *p)
+{
+	const struct value *guards = value_at(world_site(p->base)->org->root, "spec.guards");
+	size_t allowed = guard_allowed(guards, p->envs);
+
+	if (p->env_deletes > allowed)
+		(void)printf("The guard holds these deletions: %zu of %zu environments at once, %zu are allowed. A commit on the branch that berth\n"
+		             "watches releases them when its message ends in \"Berth-Allow-Delete: %zu\".\n", p->env_deletes, p->envs,
+		             allowed, p->env_deletes);
+}
+
 static void
 print_plan(struct plan *p, const char *base, const char *head)
 {
@@ -263,6 +280,8 @@ print_plan(struct plan *p, const char *base, const char *head)
 		if (p->invalid)
 			(void)printf(", %zu NOT VALID and left as %s", p->invalid, p->invalid == 1 ? "it is" : "they are");
 		(void)printf(".\n");
+		if (p->base)
+			note_guard(p);
 	}
 }
 
@@ -282,10 +301,10 @@ run(const struct args *a, struct err *e)
 		rc = world_adopt(p.base, &base, NULL, 0, true, e);
 	if (rc == 0)
 		rc = all_units(&p, e);
-	world_free(p.head);
-	world_free(p.base);
 	if (rc == 0)
 		print_plan(&p, base_label, head_label);
+	world_free(p.head);
+	world_free(p.base);
 	buf_free(&p.text);
 	if (rc < 0)
 		return rc;

@@ -17,10 +17,17 @@
 static int
 add_findings(void *ctx, const struct env_result *r, struct err *e)
 {
-	struct report *all = ctx;
+	struct report *all = ctx, own = r->findings;
 
 	(void)e;
-	report_copy(all, &r->findings);
+	for (size_t i = 0; r->bundle && i < r->bundle->nlater; i++) {
+		const struct value *v = value_at(r->doc->root, r->bundle->later[i]);
+
+		if (v) /* else a default of the flavor, image, team or organization: not the author's to mend */
+			(void)report_add(&own, FINDING_NOT_RENDERED_YET, SEVERITY_WARNING, v->at,
+			                 "`%s` is not rendered by this version of berth", r->bundle->later[i]);
+	}
+	report_copy(all, &own);
 	return 0;
 }
 
@@ -65,8 +72,11 @@ check_files(const struct args *a, struct report *all, struct err *e)
 		char *bytes;
 		size_t len;
 
-		if ((rc = fs_read(a->pos[i], FILE_DOC_MAX * 64, a->mem, &bytes, &len, e)) < 0)
+		if ((rc = fs_read(a->pos[i], FILE_DOC_MAX * 64, a->mem, &bytes, &len, e)) < 0) {
+			if (rc == ERR_NOTFOUND)
+				e->code = rc = ERR_USAGE; /* a name typed wrong, nothing to wait for */
 			break;
+		}
 		if (yaml_read(a->mem, a->pos[i], bytes, len, NULL, all, &v) == 0)
 			validate_alone(s, a->mem, a->pos[i], v, all);
 	}

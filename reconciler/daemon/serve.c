@@ -143,7 +143,7 @@ server_start(const char *listen_text, const struct health *h, struct server **ou
 	s->health = h;
 	s->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, answer_request, s,
 	                          MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 64u,
-	                          MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
+	                          MHD_OPTION_CONNECTION_TIMEOUT, 3u, MHD_OPTION_PER_IP_CONNECTION_LIMIT, 32u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
 	                          MHD_OPTION_END);
 	if (!s->mhd) {
 		(void)close(fd);

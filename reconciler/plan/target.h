@@ -27,6 +27,7 @@ struct target_reason {
 	const char *run;        /* id of the pass */
 	const char *reconciler; /* "berth/0.1.0" */
 	int64_t time;           /* seconds */
+	bool mark;              /* write even when nothing differs: source_commit itself is what must be remembered */
 };
 
 /* Somebody else's hand on the target, seen at begin. */

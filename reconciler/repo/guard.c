@@ -22,27 +22,16 @@ contains(struct git_repo *g, const struct oid *before, const struct oid *commit,
 }
 
 int
-guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid *commit, const struct oid *accept,
-             struct err *e)
+guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid *commit, struct err *e)
 {
 	int rc;
 
-	if (accept && oid_eq(accept, commit))
-		return 0;
 	if (m->has_adopted && (rc = contains(g, &m->adopted, commit, e)) < 0)
 		return rc;
-	if (m->has_rendered && (rc = contains(g, &m->rendered_source, commit, e)) < 0)
-		return rc;
-	return 0;
-}
-
-size_t
-guard_allowed(int64_t max_delete, double fraction, size_t live)
-{
-	size_t by_count = max_delete > 0 ? (size_t)max_delete : 0;
-	size_t by_share = fraction > 0 && fraction <= 1 ? (size_t)(fraction * (double)live) : 0;
-
-	return by_count > by_share ? by_count : by_share;
+	/* anybody who may push can write a trailer: one that names no commit here says nothing once `adopted` has vouched */
+	if (m->has_rendered && m->has_adopted && git_is_ancestor(g, &m->rendered_source, &m->rendered_source, NULL) == 0)
+		return 0;
+	return m->has_rendered ? contains(g, &m->rendered_source, commit, e) : 0;
 }
 
 int

@@ -11,15 +11,8 @@ struct guard_memory {
 	struct oid rendered_source; /* Berth-Source-Commit of the rendered branch's tip */
 };
 
-/*
- * 0 when `commit` contains what was applied before, ERR_DENIED (E503) when history was rewritten and `accept`
- * (--accept-rewind COMMIT, may be NULL) is not this very commit.
- */
-int guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid *commit, const struct oid *accept,
-                 struct err *e) MUST_USE;
-
-/* How many environments one commit may delete: max(maxDelete, maxDeleteFraction x live). */
-size_t guard_allowed(int64_t max_delete, double fraction, size_t live);
+/* 0 when `commit` contains what was applied before, ERR_DENIED (E503) when history was rewritten. */
+int guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid *commit, struct err *e) MUST_USE;
 
 /*
  * The largest Berth-Allow-Delete of the first-parent commits from `commit` back to the first that `since` contains (NULL: only

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/fs.h"
+#include "lib/base/str.h"
 #include "lib/git/heads.h"
 #include "lib/git/remote.h"
 
@@ -36,6 +37,21 @@ name_refs(struct source *s)
 	}
 }
 
+/* A token over plain HTTP is for servers on this machine alone. */
+static int
+check_token(const struct source_config *c, struct err *e)
+{
+	static const char *const here[] = { "http://127.", "http://localhost:", "http://localhost/", "http://[::1]" };
+
+	if (!c->auth.token_file || !str_starts(c->repo, "http://"))
+		return 0;
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+		if (str_starts(c->repo, here[i]))
+			return 0;
+	(void)err_set(e, ERR_USAGE, "--repo is plain http://: everybody on the way could read the token");
+	return err_hint(e, "use the server's https:// URL");
+}
+
 static int
 open_git(struct source *s, struct err *e)
 {
@@ -48,6 +64,8 @@ open_git(struct source *s, struct err *e)
 		e->code = ERR_USAGE; /* no waiting makes it a URL */
 		return err_wrap(e, "--repo");
 	}
+	if (!s->local && (rc = check_token(&s->c, e)) < 0)
+		return rc;
 	if (!s->local)
 		return git_open_or_init(arena_printf(s->mem, "%s/repo.git", s->c.state_dir), &s->git, e);
 	rc = git_open(path, &s->git, e);

@@ -21,6 +21,8 @@
 struct seen {
 	struct observation *obs; /* NULL: gone */
 	bool waiting;
+	unsigned pass;       /* that observed it last */
+	struct oid gone_at;  /* main's commit without it */
 	char *owner, *name;
 };
 
@@ -28,6 +30,7 @@ struct publisher {
 	struct publish_config c;
 	struct map envs; /* "owner/name" -> struct seen * */
 	struct map rows; /* path on the branch -> struct row_cache * */
+	unsigned pass;
 	bool complete, any_waiting, repo_waiting;
 	bool has_tip;
 	struct oid tip; /* as this process left or last compared it */
@@ -184,26 +187,47 @@ publish_observe(struct publisher *p, const struct observation *o)
 		return;
 	free(s->obs);
 	s->obs = observation_pack(o);
+	s->pass = p->pass;
+	mark(p, s);
+}
+
+static void
+set_gone(struct publisher *p, struct seen *s, const struct oid *commit)
+{
+	free(s->obs);
+	s->obs = NULL;
+	s->gone_at = *commit;
 	mark(p, s);
 }
 
 void
-publish_gone(struct publisher *p, const char *owner, const char *name)
+publish_gone(struct publisher *p, const char *owner, const char *name, const struct oid *commit)
 {
 	struct seen *s = seen_of(p, owner, name);
 
-	if (!s)
-		return;
-	free(s->obs);
-	s->obs = NULL;
-	mark(p, s);
+	if (s)
+		set_gone(p, s, commit);
 }
 
 void
-publish_complete(struct publisher *p)
+publish_begin(struct publisher *p)
 {
-	p->complete = true;
-	p->any_waiting = true;
+	p->pass++;
+}
+
+void
+publish_sweep(struct publisher *p, const struct map *owners, const struct oid *commit)
+{
+	void *v;
+
+	for (size_t i = 0; map_next(&p->envs, &i, NULL, &v);) {
+		struct seen *s = v;
+
+		if (s->obs && s->pass != p->pass && (!owners || map_has(owners, s->owner)))
+			set_gone(p, s, commit);
+	}
+	if (!owners)
+		p->complete = p->any_waiting = true;
 }
 
 void
@@ -302,6 +326,15 @@ put_doc(struct flush *f, const char *path, const struct value *v, struct err *e)
 	return git_edit_put(f->edit, path, text.data, text.len, e);
 }
 
+/* "Rendered", or "Rendered GuardHeld" when a newer spec waits beside it. */
+static const char *
+status_word(struct arena *mem, const struct value *status)
+{
+	const char *reason = value_as_str(value_at(status, "pending.reason"), "");
+
+	return arena_printf(mem, "%s%s%s", phase_name(status_phase(status)), *reason ? " " : "", reason);
+}
+
 static int
 flush_env(struct flush *f, const struct seen *s, struct err *e)
 {
@@ -314,7 +347,7 @@ flush_env(struct flush *f, const struct seen *s, struct err *e)
 	if (!s->obs) {
 		if (!old)
 			return 0;
-		status_message_add(&f->msg, s->owner, s->name, from, "Gone", NULL);
+		status_message_add(&f->msg, s->owner, s->name, from, "Gone", &s->gone_at);
 		return git_edit_drop(f->edit, path, e);
 	}
 	next = status_next(mem, old, s->obs, f->now);
@@ -322,7 +355,7 @@ flush_env(struct flush *f, const struct seen *s, struct err *e)
 		return 0;
 	if ((rc = put_doc(f, path, next, e)) < 0)
 		return rc;
-	status_message_add(&f->msg, s->owner, s->name, from, phase_name(status_phase(next)), &s->obs->commit);
+	status_message_add(&f->msg, s->owner, s->name, from, status_word(f->mem, next), &s->obs->commit);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* The status branch: what was seen of every environment, compared with the branch, the transitions as one commit. */
 #pragma once
 
+#include "lib/base/map.h"
 #include "repo/source.h"
 #include "status/status.h"
 
@@ -19,11 +20,17 @@ void publisher_free(struct publisher *p);
 /* Remembers what was seen; replaces what was seen of it before. Everything is copied. */
 void publish_observe(struct publisher *p, const struct observation *o);
 
-/* The environment is gone from main and from the target: its file goes. */
-void publish_gone(struct publisher *p, const char *owner, const char *name);
+/* The environment is gone from main (as of `commit`) and from the target: its file goes. */
+void publish_gone(struct publisher *p, const char *owner, const char *name, const struct oid *commit);
 
-/* Everything there is has been observed: files of environments never heard of go at the next flush. */
-void publish_complete(struct publisher *p);
+/* A pass begins to observe … */
+void publish_begin(struct publisher *p);
+
+/*
+ * … and has observed all there is of these owners (NULL: of everybody). What was seen of them earlier and not in this pass is
+ * gone; with NULL the files of environments never heard of go too.
+ */
+void publish_sweep(struct publisher *p, const struct map *owners, const struct oid *commit);
 
 /* The repository's own status, repo.yaml. Copied. */
 struct repo_status {

@@ -153,6 +153,14 @@ conditions(struct arena *mem, const struct value *old, const struct observation 
 		rows[2].reason = value_as_str(value_get(was, "reason"), "Rendered");
 		rows[2].message = value_as_str(value_get(was, "message"), "");
 	}
+	if (o->applied && o->paused)
+		rows[4] = (struct condition){ "Ready", "False", "Paused", "paused by its spec: no pods are wanted, volumes stay" };
+	was = old_condition(old, "Ready");
+	if (o->live && !o->applied && was) {
+		rows[4].status = value_as_str(value_get(was, "status"), "Unknown");
+		rows[4].reason = value_as_str(value_get(was, "reason"), "NotObserved");
+		rows[4].message = value_as_str(value_get(was, "message"), "");
+	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		add_condition(mem, list, old, &rows[i], now);
 	return list;

@@ -32,6 +32,7 @@ struct observation {
 	size_t nobjects;
 	const char *const *later;  /* spec fields that nothing is rendered for; of the spec that was applied in this pass */
 	size_t nlater;
+	bool paused;               /* it is wanted with no pods */
 	bool applied;              /* this pass's spec is what is live: later and commit are about it */
 	const char *access_ssh, *access_web; /* how to get in, or NULL */
 	enum pending pending;      /* PENDING_NONE when the newest spec is live */

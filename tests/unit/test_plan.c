@@ -10,6 +10,7 @@
 
 #include "lib/doc/yaml.h"
 #include "plan/diff.h"
+#include "plan/guard.h"
 
 static struct arena *mem;
 
@@ -128,6 +129,34 @@ test_as_json(void **state)
 	assert_string_equal(value_as_str(value_get(value_item(value_get(v, "objects"), 0), "object"), ""), "StatefulSet/a");
 }
 
+static void
+test_guard(void **state)
+{
+	static const struct {
+		const char *guards;
+		size_t live, allowed;
+	} rows[] = {
+		{ "{}", 4, 3 },
+		{ "{}", 100, 25 },
+		{ "{maxDelete: 0, maxDeleteFraction: 0}", 100, 0 },
+		{ "{maxDelete: 10}", 20, 10 },
+		{ "{maxDelete: 1, maxDeleteFraction: 0.5}", 9, 4 },
+		{ "{maxDelete: -5, maxDeleteFraction: 7}", 9, 0 },
+		{ "{maxDeleteFraction: 1}", 9, 9 },
+	};
+
+	(void)state;
+	assert_int_equal(guard_allowed(NULL, 4), 3);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct value *v;
+		struct report r;
+
+		report_init(&r, mem);
+		assert_int_equal(yaml_read(mem, "x", rows[i].guards, strlen(rows[i].guards), NULL, &r, &v), 0);
+		assert_int_equal(guard_allowed(v, rows[i].live), rows[i].allowed);
+	}
+}
+
 /* A list of a hundred differences is cut, not grown without end. */
 static void
 test_many_fields(void **state)
@@ -153,6 +182,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_actions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_differs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_fields, setup, teardown),
 	};
 

@@ -150,6 +150,9 @@ git_ref_cas(struct git_repo *g, const char *ref, const struct oid *old, const st
 	if (rc == GIT_ELOCKED && str_starts(ref, "refs/heads/berth/") &&
 	    (moved = git_lock_sweep(g, ref, GIT_STALE_LOCK)))
 		rc = cas(g, ref, was, git_oid_of(new_id), message);
+	/* `git gc` packs refs and removes the folder that the lock was about to be made in: it is made again */
+	for (int i = 0; i < 3 && rc == GIT_ERROR && git_error_last() && git_error_last()->klass == GIT_ERROR_OS; i++)
+		rc = cas(g, ref, was, git_oid_of(new_id), message);
 	if (swept)
 		*swept = moved;
 	switch (rc) {

@@ -90,6 +90,10 @@ git_url_check(const char *url, struct err *e)
 		return err_hint(e, "Use a path, https://, http://, ssh://, git:// or user@host:path.");
 	}
 	host = strcspn(rest, "/?#");
+	if (strpbrk(rest, "?#")) { /* "?private_token=" … would stand in every log and process list */
+		err_set(e, ERR_INVALID, "the repository's URL has a query");
+		return err_hint(e, "Write the URL without what follows '?' or '#'; a token goes into a file: --token-file FILE.");
+	}
 	at = memrchr(rest, '@', host);
 	if (!at || (which >= 2 && !memchr(rest, ':', (size_t)(at - rest))))
 		return 0;
