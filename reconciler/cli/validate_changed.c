@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/git/clone.h"
 #include "lib/git/git.h"
+#include "plan/guard.h"
 #include "repo/guard.h"
 #include "world.h"
 
@@ -194,13 +195,10 @@ check_guard(struct range *c, struct err *e)
 	const struct doc *org = c->was ? world_site(c->was)->org : NULL;
 	struct place at = { .file = "berth.yaml" };
 	size_t allowed, released;
-	int64_t max_delete;
-	double fraction;
 	struct finding *f;
 	int rc;
 
-	org_guards(org && org->ok ? org->root : NULL, &max_delete, &fraction);
-	allowed = guard_allowed(max_delete, fraction, c->live);
+	allowed = guard_allowed(org && org->ok ? value_at(org->root, "spec.guards") : NULL, c->live);
 	if (!c->has_base || c->deleted <= allowed)
 		return 0;
 	if ((rc = guard_released(c->git, &c->base, &c->head, &released, e)) < 0)

@@ -28,9 +28,6 @@ struct doc {
 int doc_read(struct arena *mem, const struct files *files, const struct file_entry *f, struct report *r, struct doc **out,
              struct err *e) MUST_USE;
 
-/* spec.guards of a berth.yaml's root (may be NULL), else the built-in ones: how many environments one commit may delete. */
-void org_guards(const struct value *root, int64_t *max_delete, double *fraction);
-
 /* Everything of one commit that environments refer to. Documents are borrowed. */
 struct site {
 	const struct doc *org;            /* berth.yaml; NULL when missing */

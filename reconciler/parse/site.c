@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documents of one commit by kind and name; what berth.yaml guards. */
+/* The documents of one commit by kind and name. */
 #include <stdio.h>
 
 #include "parse/doc.h"
 
 /* Two names of 40 characters and a slash fit; path_classify lets nothing longer through. */
 #define KEY_MAX 96
-
-#define GUARD_MAX_DELETE 3
-#define GUARD_FRACTION 0.25
-
-void
-org_guards(const struct value *root, int64_t *max_delete, double *fraction)
-{
-	const struct value *guards = value_at(root, "spec.guards"), *f = value_get(guards, "maxDeleteFraction");
-
-	*max_delete = value_as_int(value_get(guards, "maxDelete"), GUARD_MAX_DELETE);
-	*fraction = value_is(f, VALUE_REAL) ? f->real : value_is(f, VALUE_INT) ? (double)f->integer : GUARD_FRACTION;
-}
 
 void
 site_add(struct site *s, struct doc *d)
