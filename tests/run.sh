@@ -67,7 +67,7 @@ run() {
 }
 
 if [ $# -eq 0 ]; then
-	for src in tests/unit/test_*.c tests/conformance/conf_*.c tests/fuzz/fuzz_*.c tests/e2e/t*.sh tests/e2e/t*.py; do
+	for src in tests/unit/test_*.c tests/conformance/conf_*.c tests/fuzz/fuzz_*.c tests/e2e/t[0-9]*.sh tests/e2e/t[0-9]*.py; do
 		[ -f "$src" ] || continue
 		case $src in
 		tests/e2e/*) echo "$src" ;;

@@ -192,8 +192,9 @@ from_config(const struct args *a, const char *name)
 		return NULL;
 	report_init(&r, a->mem);
 	if ((rc = fs_read(path, CONFIG_MAX, a->mem, &bytes, &len, &e)) < 0) {
-		if (rc != ERR_NOTFOUND)
-			(void)report_add(&r, FINDING_NOT_REGULAR, SEVERITY_ERROR, (struct place){ .file = path }, "%s", e.text);
+		if (rc == ERR_NOTFOUND)
+			return NULL;
+		(void)report_add(&r, FINDING_NOT_REGULAR, SEVERITY_ERROR, (struct place){ .file = path }, "%s", e.text);
 		complain(path, NULL, &r);
 		return NULL;
 	}
