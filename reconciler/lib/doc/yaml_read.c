@@ -8,7 +8,7 @@
 #include "lib/base/files.h"
 #include "lib/doc/yaml.h"
 #include "lib/doc/yaml_bytes.h"
-#include "lib/doc/yaml_gap.h"
+#include "lib/doc/yaml_events.h"
 #include "lib/doc/yaml_scalar.h"
 
 #define DEPTH_DEFAULT 100
@@ -42,6 +42,7 @@ struct reader {
 	struct value *root;
 	unsigned int documents;
 	bool stop;
+	const struct yaml_listener *listener; /* or NULL */
 };
 
 static struct place
@@ -451,6 +452,8 @@ run(struct reader *p, yaml_parser_t *yp)
 		check_gap(p, &ev);
 		if (!p->stop)
 			on_event(p, &ev);
+		if (p->listener && !p->errors)
+			p->listener->event(p->listener->ctx, &p->text, &ev);
 		yaml_event_delete(&ev);
 	}
 }
@@ -489,11 +492,11 @@ too_large(struct report *r, const char *file, size_t max)
 }
 
 int
-yaml_read(struct arena *mem, const char *file, const char *bytes, size_t len, const struct yaml_limits *limits,
-          struct report *r, struct value **out)
+yaml_read_events(struct arena *mem, const char *file, const char *bytes, size_t len, const struct yaml_limits *limits,
+                 const struct yaml_listener *l, struct report *r, struct value **out)
 {
 	size_t max = limits && limits->bytes ? limits->bytes : FILE_DOC_MAX;
-	struct reader p = { .mem = mem, .r = r, .file = arena_strdup(mem, file ? file : "-") };
+	struct reader p = { .mem = mem, .r = r, .file = arena_strdup(mem, file ? file : "-"), .listener = l };
 	yaml_parser_t yp;
 
 	if (len > max)
@@ -532,4 +535,11 @@ yaml_read(struct arena *mem, const char *file, const char *bytes, size_t len, co
 		p.root->at = (struct place){ p.file, 1, 1 };
 	*out = p.root;
 	return 0;
+}
+
+int
+yaml_read(struct arena *mem, const char *file, const char *bytes, size_t len, const struct yaml_limits *limits,
+          struct report *r, struct value **out)
+{
+	return yaml_read_events(mem, file, bytes, len, limits, NULL, r, out);
 }

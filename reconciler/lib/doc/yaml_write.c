@@ -6,6 +6,7 @@
 #include "lib/doc/number.h"
 #include "lib/doc/yaml.h"
 #include "lib/doc/yaml_bytes.h"
+#include "lib/doc/yaml_put.h"
 #include "lib/doc/yaml_scalar.h"
 
 /* libyaml and its likes read an implicit key of at most 1024 characters. */
@@ -53,8 +54,8 @@ write_escape(uint32_t c, struct buf *out)
 		buf_char(out, hex[c >> (4 * digits) & 15]);
 }
 
-static void
-write_double(const char *s, size_t n, struct buf *out)
+void
+yaml_put_double(const char *s, size_t n, struct buf *out)
 {
 	size_t from = 0;
 
@@ -79,9 +80,9 @@ write_double(const char *s, size_t n, struct buf *out)
 }
 
 static void
-write_line_string(const char *s, size_t n, struct buf *out)
+write_styled(enum style style, const char *s, size_t n, struct buf *out)
 {
-	switch (style_of(s, n)) {
+	switch (style) {
 	case STYLE_PLAIN:
 		buf_add(out, s, n);
 		break;
@@ -91,21 +92,34 @@ write_line_string(const char *s, size_t n, struct buf *out)
 		buf_char(out, '\'');
 		break;
 	case STYLE_DOUBLE:
-		write_double(s, n, out);
+		yaml_put_double(s, n, out);
 		break;
 	}
 }
 
-/*
- * True when a literal block keeps every byte and nothing in it is invisible: more than one line, no blanks at line ends
- * (editors strip them), not only line breaks, no character that would need an escape.
- */
-static bool
-is_literal(const char *s, size_t n)
+void
+yaml_put_string(const char *s, size_t n, struct buf *out)
+{
+	write_styled(style_of(s, n), s, n, out);
+}
+
+void
+yaml_put_flow_string(const char *s, size_t n, struct buf *out)
+{
+	enum style style = style_of(s, n);
+
+	for (size_t i = 0; style == STYLE_PLAIN && i < n; i++)
+		if (strchr(",[]{}:", s[i]))
+			style = STYLE_DOUBLE;
+	write_styled(style, s, n, out);
+}
+
+bool
+yaml_is_literal(const char *s, size_t n, bool kept)
 {
 	bool text = false;
 
-	if (!memchr(s, '\n', n))
+	if (!kept && !memchr(s, '\n', n))
 		return false;
 	for (size_t i = 0, w; i < n; i += w) {
 		uint32_t c = (unsigned char)s[i];
@@ -115,15 +129,15 @@ is_literal(const char *s, size_t n)
 			return false;
 		if (!yaml_char_allowed(c))
 			return false;
-		if ((c == ' ' || c == '\t') && (i + 1 == n || s[i + 1] == '\n'))
+		if (!kept && (c == ' ' || c == '\t') && (i + 1 == n || s[i + 1] == '\n'))
 			return false;
 		text = text || c != '\n';
 	}
 	return text;
 }
 
-static void
-write_literal(const char *s, size_t n, size_t indent, struct buf *out)
+void
+yaml_put_literal_head(const char *s, size_t n, struct buf *out)
 {
 	const char *end = s + n, *first = s + strspn(s, "\n");
 
@@ -134,7 +148,13 @@ write_literal(const char *s, size_t n, size_t indent, struct buf *out)
 		buf_char(out, '-');
 	else if (end[-2] == '\n')
 		buf_char(out, '+');
-	buf_char(out, '\n');
+}
+
+void
+yaml_put_literal_lines(const char *s, size_t n, size_t indent, struct buf *out)
+{
+	const char *end = s + n;
+
 	while (s < end) {
 		const char *nl = memchr(s, '\n', (size_t)(end - s));
 		size_t len = (size_t)((nl ? nl : end) - s);
@@ -201,11 +221,13 @@ write_scalar(const struct value *v, size_t indent, struct buf *out)
 		buf_add(out, num, number_int(v->integer, num));
 	} else if (v->type == VALUE_REAL) {
 		write_real(v, out);
-	} else if (v->type == VALUE_STR && is_literal(v->str.s, v->str.len)) {
-		write_literal(v->str.s, v->str.len, indent, out);
+	} else if (v->type == VALUE_STR && yaml_is_literal(v->str.s, v->str.len, false)) {
+		yaml_put_literal_head(v->str.s, v->str.len, out);
+		buf_char(out, '\n');
+		yaml_put_literal_lines(v->str.s, v->str.len, indent, out);
 		return;
 	} else if (v->type == VALUE_STR) {
-		write_line_string(v->str.s, v->str.len, out);
+		yaml_put_string(v->str.s, v->str.len, out);
 	} else {
 		buf_str(out, v->type == VALUE_MAP ? "{}" : "[]");
 	}
@@ -218,16 +240,16 @@ is_block(const struct value *v)
 	return (value_is(v, VALUE_MAP) || value_is(v, VALUE_LIST)) && value_len(v);
 }
 
-static void
-write_key(const char *key, size_t indent, struct buf *out)
+void
+yaml_put_key(const char *key, size_t indent, struct buf *out)
 {
 	size_t start = out->len, n = strlen(key);
 
-	write_line_string(key, n, out);
+	yaml_put_string(key, n, out);
 	if (out->len - start > KEY_BYTES_MAX && !out->over) {
 		out->len = start;
 		buf_str(out, "? ");
-		write_line_string(key, n, out);
+		yaml_put_string(key, n, out);
 		buf_char(out, '\n');
 		buf_pad(out, ' ', indent);
 	}
@@ -237,7 +259,7 @@ write_key(const char *key, size_t indent, struct buf *out)
 static void
 write_member(const struct member *m, size_t indent, struct buf *out)
 {
-	write_key(m->key, indent, out);
+	yaml_put_key(m->key, indent, out);
 	if (!is_block(m->value)) {
 		buf_char(out, ' ');
 		write_scalar(m->value, indent, out);
@@ -277,7 +299,7 @@ yaml_write(const struct value *v, struct buf *out)
 	if (is_block(v)) {
 		write_block(v, 0, out);
 	} else if (value_is(v, VALUE_STR)) { /* a block would have nothing to be indented against */
-		write_double(v->str.s, v->str.len, out);
+		yaml_put_double(v->str.s, v->str.len, out);
 		buf_char(out, '\n');
 	} else {
 		write_scalar(v, 0, out);
