@@ -11,8 +11,8 @@
 #include "lib/base/str.h"
 #include "lib/git/git.h"
 
-const struct verb *const verbs[] = { &cmd_init, &cmd_validate, &cmd_render, &cmd_plan, &cmd_apply, &cmd_run, &cmd_status,
-	&cmd_log, &cmd_explain, &cmd_completion, &cmd_version, &cmd_help };
+const struct verb *const verbs[] = { &cmd_init, &cmd_fmt, &cmd_validate, &cmd_render, &cmd_plan, &cmd_apply, &cmd_run,
+	&cmd_status, &cmd_log, &cmd_explain, &cmd_completion, &cmd_version, &cmd_help };
 const size_t verbs_n = sizeof(verbs) / sizeof(verbs[0]);
 
 static const struct verb *

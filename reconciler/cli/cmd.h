@@ -68,5 +68,5 @@ bool use_colour(int fd);
 /* Where an error goes: stderr, with its hint. Returns the exit code that fits. */
 int error_show(const struct err *e);
 
-extern const struct verb cmd_init, cmd_validate, cmd_render, cmd_plan, cmd_apply, cmd_run, cmd_status, cmd_log, cmd_explain,
+extern const struct verb cmd_init, cmd_fmt, cmd_validate, cmd_render, cmd_plan, cmd_apply, cmd_run, cmd_status, cmd_log, cmd_explain,
 	cmd_completion, cmd_version, cmd_help;
