@@ -12,6 +12,7 @@
 
 #define TRIES 8 /* races lost in a row before the pass goes back to the queue */
 #define TRY_WAIT_MS 15
+#define MANY_CHANGES 1000
 #define PASS_ARENA ((size_t)1 << 30)
 #define OWNER_ARENA ((size_t)64 << 20) /* one owner's environments, ARENA_ENV_MAX each and then some */
 
@@ -145,10 +146,9 @@ take_over(struct pass *p, struct err *e)
 		return rc;
 	r->world_full = true;
 	r->world_commit = p->heads.main;
-	p->all |= first;
+	p->all |= first || n > MANY_CHANGES; /* asking every owner about every path would cost more than looking */
 	for (size_t i = 0; i < n && !p->all; i++)
 		dirty_path(p, changed[i]);
-	/* teams and the organization are cheap: always looked at. A held tree before this one left everything unlooked at */
 	return 0;
 }
 
