@@ -71,7 +71,7 @@ rules_money(struct report *r, const struct value *v, struct place at, const char
 
 	if (value_is(v, VALUE_INT) && v->integer >= 0 && v->integer < INT64_C(1000000000000))
 		return;
-	if ((!s && !value_is(v, VALUE_INT)) || (value_is(v, VALUE_STR) && strspn(s, "0123456789.") != v->str.len))
+	if ((!s && !value_is(v, VALUE_INT)) || (s && value_is(v, VALUE_STR) && strspn(s, "0123456789.") != v->str.len))
 		return; /* the schema's to say */
 	whole = s ? strspn(s, "0123456789") : 0;
 	if (s && s[whole] == '.')
