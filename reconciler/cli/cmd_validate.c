@@ -11,13 +11,20 @@
 #include "lib/base/str.h"
 #include "lib/doc/report_formats.h"
 #include "lib/doc/yaml.h"
+#include "validate/totals.h"
 #include "world.h"
+
+struct tree_check {
+	struct report *all;
+	struct totals *totals;
+};
 
 /* Everything is copied: what was read of the environment goes. */
 static int
 add_findings(void *ctx, const struct env_result *r, struct err *e)
 {
-	struct report *all = ctx, own = r->findings;
+	struct tree_check *c = ctx;
+	struct report own = r->findings;
 
 	(void)e;
 	for (size_t i = 0; r->bundle && i < r->bundle->nlater; i++) {
@@ -27,7 +34,9 @@ add_findings(void *ctx, const struct env_result *r, struct err *e)
 			(void)report_add(&own, FINDING_NOT_RENDERED_YET, SEVERITY_WARNING, v->at,
 			                 "`%s` is not rendered by this version of berth", r->bundle->later[i]);
 	}
-	report_copy(all, &own);
+	report_copy(c->all, &own);
+	if (r->ok)
+		totals_add(c->totals, r->env);
 	return 0;
 }
 
@@ -35,6 +44,7 @@ add_findings(void *ctx, const struct env_result *r, struct err *e)
 static int
 check_tree(const struct args *a, const struct files *files, struct report *all, struct err *e)
 {
+	struct tree_check c = { .all = all };
 	struct world *w;
 	const char **owners;
 	size_t n;
@@ -42,6 +52,7 @@ check_tree(const struct args *a, const struct files *files, struct report *all, 
 
 	if ((rc = world_new(&w, e)) < 0)
 		return rc;
+	c.totals = totals_new();
 	if ((rc = world_adopt(w, files, NULL, 0, true, e)) < 0)
 		goto out;
 	world_findings(w, all);
@@ -50,10 +61,12 @@ check_tree(const struct args *a, const struct files *files, struct report *all, 
 		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 		struct owner_result o;
 
-		if ((rc = world_owner(w, mem, owners[i], true, add_findings, all, &o, e)) < 0)
+		if ((rc = world_owner(w, mem, owners[i], true, add_findings, &c, &o, e)) < 0)
 			goto out;
 	}
+	totals_check(c.totals, world_site(w), NULL, all);
 out:
+	totals_free(c.totals);
 	world_free(w);
 	return rc;
 }

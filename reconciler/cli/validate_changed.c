@@ -10,6 +10,7 @@
 #include "lib/git/git.h"
 #include "plan/guard.h"
 #include "repo/guard.h"
+#include "validate/totals.h"
 #include "world.h"
 
 #define OWNER_ARENA ((size_t)128 << 20)
@@ -26,6 +27,7 @@ struct range {
 	bool everybody;   /* any environment may depend on something that differs */
 	bool templates;   /* all of them do */
 	size_t deleted, live, checked; /* environments gone, environments of BASE, documents looked at */
+	struct totals *totals;
 	struct report *r;
 };
 
@@ -283,10 +285,23 @@ one_env(void *ctx, const struct env_result *r, struct err *e)
 	struct range *c = ctx;
 
 	(void)e;
+	if (r->ok)
+		totals_add(c->totals, r->env);
 	if (!is_touched(c, mem, r))
 		return 0;
 	c->checked++;
 	report_copy(c->r, &r->findings);
+	return 0;
+}
+
+static int
+count_env(void *ctx, const struct env_result *r, struct err *e)
+{
+	struct range *c = ctx;
+
+	(void)e;
+	if (r->ok)
+		totals_add(c->totals, r->env);
 	return 0;
 }
 
@@ -306,10 +321,14 @@ environments(struct range *c, struct err *e)
 		struct arena *AUTO_ARENA mem = arena_new(OWNER_ARENA);
 		struct owner_result o;
 
-		if ((c->everybody || map_has(&owners, list[i])) &&
-		    (rc = world_owner(c->is, mem, list[i], true, one_env, c, &o, e)) < 0)
+		/* nothing of the others can have changed, but they hold what teams share */
+		rc = c->everybody || map_has(&owners, list[i]) ? world_owner(c->is, mem, list[i], true, one_env, c, &o, e)
+		     : owners.live                             ? world_owner(c->is, mem, list[i], false, count_env, c, &o, e)
+		                                               : 0;
+		if (rc < 0)
 			return rc;
 	}
+	totals_check(c->totals, world_site(c->is), &c->paths, c->r);
 	return 0;
 }
 
@@ -360,6 +379,7 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 	if ((rc = git_open(args_str(a, "C", "."), &c.git, e)) < 0)
 		return rc;
 	arena_defer(a->mem, close_git, c.git);
+	c.totals = totals_new();
 	if ((rc = find_range(&c, range, e)) == 0 && (rc = read_worlds(&c, e)) == 0)
 		rc = git_tree_diff(c.git, c.has_base ? &c.base_tree : NULL, &c.head_tree, 0, one_path, &c, e);
 	if (rc == 0) {
@@ -374,6 +394,7 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 		*out = (struct changed){ .files = c.head_files, .checked = c.checked, .rules = rules };
 	world_free(c.is);
 	world_free(c.was);
+	totals_free(c.totals);
 	map_free(&c.paths);
 	return rc;
 }

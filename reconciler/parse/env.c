@@ -9,6 +9,7 @@
 
 #define NAMESPACE_PREFIX "dev-"
 #define SHM_PER_GPU (INT64_C(16) << 30)
+#define GUARANTEED_FROM (INT64_C(100) << 30) /* bytes of memory: from here on a node must not be overcommitted */
 #define WORLD_MAX 4096 /* claims and rules are made for each pod; far beyond what one environment trains on */
 
 struct numbers {
@@ -195,6 +196,15 @@ env_resolve(struct arena *mem, const struct site *s, const struct files *files, 
 		return err_set(e, ERR_INVALID, "%s has errors", d->path);
 	*out = env;
 	return 0;
+}
+
+bool
+env_guaranteed(const struct env *env)
+{
+	const char *numa = value_as_str(value_at(env->spec, "resources.numa"), "none");
+
+	return strcmp(numa, "none") != 0 || value_len(value_at(env->spec, "resources.hugepages")) > 0 ||
+	       env->mem_limit >= GUARANTEED_FROM;
 }
 
 void

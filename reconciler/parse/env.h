@@ -46,6 +46,9 @@ int env_resolve(struct arena *mem, const struct site *s, const struct files *fil
 /* The dependencies alone (same list, same order, no findings), for a document that does not resolve too. */
 void env_deps(struct arena *mem, const struct site *s, const struct doc *d, const char *const **deps, size_t *n);
 
+/* Whether a node must never take the pod's memory or cores back: requests become limits. */
+bool env_guaranteed(const struct env *env);
+
 #define GPU_RESOURCE "nvidia.com/gpu"
 
 /* resources.limits.<key> of a flavor, else resources.requests.<key>; NULL when it has neither. */

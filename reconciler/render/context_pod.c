@@ -8,7 +8,6 @@
 #include "render/context.h"
 
 #define GPU_RESOURCE "nvidia.com/gpu"
-#define GUARANTEED_FROM ((int64_t)100 << 30) /* bytes of memory: from here on a node must not be overcommitted */
 #define HOME "/home/dev"
 #define SHARED "/shared"
 #define ZONE_LABEL "topology.kubernetes.io/zone"
@@ -35,16 +34,6 @@ str1(struct arena *mem, const char *key, const char *s)
 	return out;
 }
 
-/* Whether a node must never take the pod's memory or cores back: requests become limits. */
-static bool
-guaranteed(const struct env *env)
-{
-	const char *numa = value_as_str(value_at(env->spec, "resources.numa"), "none");
-
-	return strcmp(numa, "none") != 0 || value_len(value_at(env->spec, "resources.hugepages")) > 0 ||
-	       env->mem_limit >= GUARANTEED_FROM;
-}
-
 /* Resources of the flavor that have no field of their own: other vendors' GPUs, shares of one, local disk. */
 static void
 other_resources(struct arena *mem, const struct value *from, struct value *to)
@@ -63,7 +52,7 @@ other_resources(struct arena *mem, const struct value *from, struct value *to)
 static struct value *
 plain_resources(struct arena *mem, const struct env *env)
 {
-	bool same = guaranteed(env);
+	bool same = env_guaranteed(env);
 	struct value *requests = value_map(mem), *limits = value_map(mem), *out = value_map(mem);
 
 	value_set(mem, requests, "cpu", value_str(mem, quantity_cpu_text(mem, same ? env->cpu_limit : env->cpu_request)));

@@ -52,6 +52,15 @@ check("an environment goes", said.rc == 0 and said.json() == [], said)
 said = after({"envs/bo/old.yaml": BROKEN + "  gpu: 1\n"})
 check("an old finding counts in a file that changes", said.rc == 1 and of(said) == {"envs/bo/old.yaml"} and len(said.json()) == 2, said)
 
+# -- sums ---------------------------------------------------------------------------------------------------------
+said = after({"users/erin.yaml": user_spec(7) + "  limits: {environments: 1}\n", "envs/erin/a.yaml": env_spec()})
+check("a sum that goes over, said where it was changed", pairs(said) == {("envs/erin/a.yaml", "E401")}, said)
+check("... with who holds it", "held by erin/one 1, erin/a 1" in said.json()[0]["note"], said)
+said = changed("HEAD~0..HEAD", "-o", "json")
+check("... and not where nothing of it changed", said.rc == 0 and said.json() == [], said)
+said = berth("validate", "-C", site.clone, "-o", "json")
+check("the whole tree: said at the last in the order of paths", ("envs/erin/one.yaml", "E401") in pairs(said), said)
+
 # -- what depends on it ------------------------------------------------------------------------------------------
 flavor = site.read("flavors/gpu-small.yaml")
 said = after({"flavors/gpu-small.yaml": flavor.replace("max: {gpu: 2, memory: 64Gi}", "max: {gpu: 0, memory: 1Gi}")})

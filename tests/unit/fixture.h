@@ -13,6 +13,7 @@
 #include "lib/doc/report.h"
 #include "parse/doc.h"
 #include "parse/env.h"
+#include "validate/totals.h"
 #include "validate/validate.h"
 
 #define FIXTURE_MAX 512
@@ -27,6 +28,7 @@ struct fixture {
 	struct site site;
 	struct doc *docs[FIXTURE_MAX];
 	size_t ndocs;
+	struct totals *totals; /* counts what resolves without errors, when set */
 };
 
 static int
@@ -61,6 +63,7 @@ fixture_new(void)
 static inline void
 fixture_free(struct fixture *x)
 {
+	totals_free(x->totals);
 	site_free(&x->site);
 	arena_free(x->mem);
 	free(x);
@@ -162,7 +165,8 @@ fixture_resolve(struct fixture *x, struct env **out)
 		if (x->docs[i]->kind != KIND_ENV ||
 		    env_resolve(x->mem, &x->site, &x->files, x->docs[i], &x->report, &env, &e) < 0)
 			continue;
-		(void)validate_env(env, &x->site, &x->report);
+		if (validate_env(env, &x->site, &x->report) == 0 && x->totals)
+			totals_add(x->totals, env);
 		if (out)
 			*out = env;
 	}

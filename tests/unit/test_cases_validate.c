@@ -24,7 +24,9 @@ report_of(struct fixture *x, const char *dir)
 	validate_tree(&x->files, &x->report);
 	fixture_parse(x, schemas);
 	validate_site(&x->site, &x->report);
+	x->totals = totals_new();
 	fixture_resolve(x, NULL);
+	totals_check(x->totals, &x->site, NULL, &x->report);
 	report_sort(&x->report);
 	for (size_t i = 0; i < x->report.n; i++) {
 		finding_line(&x->report.items[i], &out);
