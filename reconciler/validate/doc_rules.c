@@ -9,6 +9,8 @@
 #include "validate/doc_rules.h"
 #include "validate/sshkey.h"
 
+#define KEYS_MAX 64 /* as in the schema; a document that is over it has been refused already */
+
 static bool
 domain_valid(const char *s)
 {
@@ -48,7 +50,7 @@ check_email(const struct value *v, struct report *r)
 static void
 check_keys(const struct value *list, struct report *r)
 {
-	for (size_t i = 0; i < value_len(list) && value_is(list, VALUE_LIST); i++) {
+	for (size_t i = 0; i < value_len(list) && value_is(list, VALUE_LIST) && i < KEYS_MAX; i++) {
 		const struct value *v = value_item(list, i);
 		const char *why, *help;
 		struct finding *f;

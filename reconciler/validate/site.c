@@ -182,6 +182,8 @@ each_doc(struct site_rules *c, enum kind k, struct map *seen)
 		docs[n++] = v;
 	qsort(docs, n, sizeof(*docs), by_name);
 	for (size_t i = 0; i < n; i++) {
+		if (c->r->errors > REPORT_MAX)
+			return; /* what nobody will be shown must not fill the memory */
 		if (!docs[i]->spec)
 			continue;
 		if (k == KIND_USER) {

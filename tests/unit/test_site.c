@@ -141,6 +141,25 @@ many(void **state)
 	fixture_free(x);
 }
 
+/* Documents full of names that lead nowhere: an end is put to it. */
+static void
+hostile(void **state)
+{
+	struct fixture *x = base_site();
+	char *names = arena_alloc(x->mem, 60001);
+
+	(void)state;
+	for (size_t i = 0; i < 59998; i += 3)
+		memcpy(names + i, "x, ", 3);
+	for (size_t i = 0; i < 8; i++)
+		fixture_add(x, arena_printf(x->mem, "teams/t%zu.yaml", i), arena_printf(x->mem, DOC("Team", "{admins: [%s]}"), names));
+	fixture_parse(x, NULL);
+	validate_site(&x->site, &x->report);
+	assert_int_equal(x->report.n, REPORT_MAX);
+	assert_true(x->report.errors <= 20000); /* one document, not eight */
+	fixture_free(x);
+}
+
 /* The other half is named, and the order in which files were read decides nothing. */
 static void
 notes(void **state)
@@ -169,6 +188,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references),
 		cmocka_unit_test(many),
+		cmocka_unit_test(hostile),
 		cmocka_unit_test(notes),
 	};
 
