@@ -146,16 +146,17 @@ static void
 hostile(void **state)
 {
 	struct fixture *x = base_site();
-	char *names = arena_alloc(x->mem, 60001);
+	char *names = arena_alloc(x->mem, 48001);
 
 	(void)state;
-	for (size_t i = 0; i < 59998; i += 3)
+	for (size_t i = 0; i < 47998; i += 3)
 		memcpy(names + i, "x, ", 3);
 	for (size_t i = 0; i < 8; i++)
 		fixture_add(x, arena_printf(x->mem, "teams/t%zu.yaml", i), arena_printf(x->mem, DOC("Team", "{admins: [%s]}"), names));
 	fixture_parse(x, NULL);
 	validate_site(&x->site, &x->report);
-	assert_int_equal(x->report.n, REPORT_MAX);
+	if (x->report.n != REPORT_MAX)
+		fail_msg("%s", fixture_lines(x));
 	assert_true(x->report.errors <= 20000); /* one document, not eight */
 	fixture_free(x);
 }
