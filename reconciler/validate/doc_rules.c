@@ -71,6 +71,8 @@ rules_money(struct report *r, const struct value *v, struct place at, const char
 	size_t whole, part = 0;
 	struct finding *f;
 
+	if (!v)
+		return;
 	if (value_is(v, VALUE_INT) && v->integer >= 0 && v->integer < INT64_C(1000000000000))
 		return;
 	if ((!s && !value_is(v, VALUE_INT)) || (s && value_is(v, VALUE_STR) && strspn(s, "0123456789.") != v->str.len))

@@ -116,14 +116,16 @@ void
 validate_doc(const struct schemas *s, struct doc *d, struct report *r)
 {
 	const struct value *v = d->root;
+	size_t before = r->errors;
 
 	if (!v)
 		return;
 	if (v->type == VALUE_MAP)
 		v = without_header(r->mem, v, d->kind);
-	if (schema_check(s->of[d->kind], v, r))
-		d->ok = false;
+	(void)schema_check(s->of[d->kind], v, r);
 	rules_document(d, r);
+	if (r->errors != before)
+		d->ok = false;
 }
 
 void
