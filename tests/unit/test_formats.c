@@ -61,6 +61,7 @@ static const struct {
 	  "(make a new one: ssh-keygen -t ed25519)\n" },
 	{ "a default over its maximum", "{flavor: cpu, lifecycle: {idleTimeout: 1h}}", "berth.yaml",
 	  DOC("Organization", "{approvals: {mode: none}, lifecycle: {idleTimeout: {default: 2h, max: 3600}}}"),
+	  "berth.yaml: error[E305]: no environment is rendered while berth.yaml has errors\n"
 	  "berth.yaml:3:68: error[E401]: lifecycle.idleTimeout: the default is over the maximum (write at most 1h)\n" },
 };
 
