@@ -10,24 +10,7 @@
 
 #include "lib/doc/json.h"
 #include "render/bundle_build.h"
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)16 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
+#include "with_arena.h"
 
 static struct value *
 parse(const char *json)

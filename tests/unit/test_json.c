@@ -8,24 +8,7 @@
 #include <string.h>
 
 #include "lib/doc/json.h"
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)64 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
+#include "with_arena.h"
 
 static void
 texts_come_back(void **state)

@@ -11,24 +11,7 @@
 #include "lib/doc/yaml.h"
 #include "plan/diff.h"
 #include "plan/guard.h"
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)16 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
+#include "with_arena.h"
 
 /* A bundle of one object from YAML; NULL for "". */
 static struct bundle *

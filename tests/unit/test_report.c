@@ -9,24 +9,7 @@
 
 #include "lib/doc/json.h"
 #include "lib/doc/report.h"
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)64 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
+#include "with_arena.h"
 
 static const char source[] = "kind: Environment\nspec:\n  flavor: gpu-small\n  gpuCount: 8\n\n  \xc3\xa9\xc3\xa9: \x1b[31m\tx\n";
 static const char wide[] = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"

@@ -9,27 +9,10 @@
 
 #include "status/message.h"
 #include "status/status.h"
+#include "with_arena.h"
 
 #define T0 1700000000
 #define T1 1700000600
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)16 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
 
 static const char *const objects[] = { "apps/v1/StatefulSet/dev-alice/train", "v1/Service/dev-alice/train" };
 

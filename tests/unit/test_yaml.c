@@ -12,24 +12,7 @@
 #include "lib/base/proc.h"
 #include "lib/doc/json.h"
 #include "lib/doc/yaml.h"
-
-static struct arena *mem;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	mem = arena_new((size_t)64 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(mem);
-	return 0;
-}
+#include "with_arena.h"
 
 static const char *
 json_of(const struct value *v)
