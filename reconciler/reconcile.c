@@ -69,12 +69,6 @@ reconciler_free(struct reconciler *r)
 	free(r);
 }
 
-void
-reconcile_forget(struct reconciler *r)
-{
-	r->complete = false;
-}
-
 /* -- repo: take over a commit ------------------------------------------------------------------------------------ */
 
 static void

@@ -43,6 +43,3 @@ void reconciler_free(struct reconciler *r);
  * Lost races are retried inside. An error means that the whole pass failed (disk, git): try again later.
  */
 int reconcile_pass(struct reconciler *r, struct pass_result *out, struct err *e) MUST_USE;
-
-/* Makes the next pass look at everything again. */
-void reconcile_forget(struct reconciler *r);

@@ -9,9 +9,11 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 #include "lib/doc/yaml.h"
 
 #define CONFIG_MAX 65536
+#define OUTPUT_MAX ((size_t)1 << 30)
 
 static size_t
 opt_count(const struct verb *v)
@@ -251,6 +253,20 @@ args_output(const struct args *a, enum output *out, struct err *e)
 			return 0;
 		}
 	return err_set(e, ERR_USAGE, "-o %s: write table, json or yaml", s);
+}
+
+void
+output_value(const struct value *v, enum output form)
+{
+	struct buf out AUTO_BUF = BUF_INIT(OUTPUT_MAX);
+
+	if (form == OUTPUT_JSON) {
+		json_write(v, 2, &out);
+		buf_char(&out, '\n');
+	} else {
+		yaml_write(v, &out);
+	}
+	(void)fputs(buf_cstr(&out), stdout);
 }
 
 bool

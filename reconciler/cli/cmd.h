@@ -56,6 +56,10 @@ enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML };
 /* -o table|json|yaml */
 int args_output(const struct args *a, enum output *out, struct err *e) MUST_USE;
 
+/* Prints a value on standard output as JSON (indented, one line end) or YAML. OUTPUT_TABLE is the verb's own affair. */
+struct value;
+void output_value(const struct value *v, enum output form);
+
 /* -- help ------------------------------------------------------------------------------------------------------------ */
 
 void help_all(void);

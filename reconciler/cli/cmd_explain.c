@@ -9,7 +9,6 @@
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/doc/report.h"
-#include "lib/doc/yaml.h"
 
 #define SHOWN_WHOLE 3 /* of fields that end alike; more are listed */
 
@@ -305,19 +304,14 @@ static int
 run(const struct args *a, struct err *e)
 {
 	struct explain x = { .a = a, .mem = a->mem, .list = value_list(a->mem), .text = BUF_INIT(0) };
-	struct buf out AUTO_BUF = BUF_INIT(0);
 	int rc;
 
 	if ((rc = args_output(a, &x.form, e)) == 0)
 		rc = make(&x, e);
 	if (rc == 0 && (x.form == OUTPUT_TABLE || args_str(a, "markdown", NULL))) {
 		(void)fputs(buf_cstr(&x.text), stdout);
-	} else if (rc == 0 && x.form == OUTPUT_JSON) {
-		json_write(x.list, 2, &out);
-		(void)printf("%s\n", buf_cstr(&out));
 	} else if (rc == 0) {
-		yaml_write(x.list, &out);
-		(void)fputs(buf_cstr(&out), stdout);
+		output_value(x.list, x.form);
 	}
 	buf_free(&x.text);
 	return rc < 0 ? rc : EXIT_FINE;

@@ -7,8 +7,7 @@
 #include "cli/tree.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/doc/json.h"
-#include "lib/doc/yaml.h"
+#include "lib/doc/value.h"
 #include "repo/source.h"
 
 struct entry {
@@ -105,7 +104,6 @@ run(const struct args *a, struct err *e)
 {
 	const char *n = args_str(a, "n", "100");
 	struct value *list = NULL;
-	struct buf out AUTO_BUF = BUF_INIT((size_t)1 << 30);
 	struct branch b;
 	enum output o;
 	int64_t most;
@@ -128,13 +126,8 @@ run(const struct args *a, struct err *e)
 		list = value_list(a->mem);
 	if ((rc = walk(a, &b, list, most, e)) < 0)
 		return rc;
-	if (o == OUTPUT_JSON) {
-		json_write(list, 2, &out);
-		buf_char(&out, '\n');
-	} else if (o == OUTPUT_YAML) {
-		yaml_write(list, &out);
-	}
-	(void)fputs(buf_cstr(&out), stdout);
+	if (list)
+		output_value(list, o);
 	return EXIT_FINE;
 }
 

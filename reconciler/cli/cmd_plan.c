@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "cli/tree.h"
-#include "lib/doc/json.h"
-#include "lib/doc/yaml.h"
 #include "lib/git/clone.h"
 #include "plan/diff.h"
 #include "plan/guard.h"
@@ -263,14 +261,9 @@ note_guard(const struct plan *p)
 static void
 print_plan(struct plan *p, const char *base, const char *head)
 {
-	struct buf out AUTO_BUF = BUF_INIT((size_t)1 << 30);
 
-	if (p->form == OUTPUT_JSON) {
-		json_write(p->list, 2, &out);
-		(void)printf("%s\n", buf_cstr(&out));
-	} else if (p->form == OUTPUT_YAML) {
-		yaml_write(p->list, &out);
-		(void)fputs(buf_cstr(&out), stdout);
+	if (p->form != OUTPUT_TABLE) {
+		output_value(p->list, p->form);
 	} else {
 		(void)printf("Plan %s -> %s (what the files ask for; no cluster was read)\n%s", base, head, buf_cstr(&p->text));
 		(void)printf("%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[0],

@@ -6,7 +6,6 @@
 #include "cli/branch.h"
 #include "cli/tree.h"
 #include "lib/base/str.h"
-#include "lib/doc/json.h"
 #include "lib/doc/yaml.h"
 #include "repo/source.h"
 #include "status/status.h"
@@ -113,18 +112,11 @@ static void
 print_data(const struct list *l, enum output o)
 {
 	struct value *v = value_map(l->a->mem);
-	struct buf out AUTO_BUF = BUF_INIT((size_t)1 << 30);
 
 	if (l->repo)
 		value_set(l->a->mem, v, "repository", l->repo);
 	value_set(l->a->mem, v, "environments", l->docs);
-	if (o == OUTPUT_JSON) {
-		json_write(v, 2, &out);
-		buf_char(&out, '\n');
-	} else {
-		yaml_write(v, &out);
-	}
-	(void)fputs(buf_cstr(&out), stdout);
+	output_value(v, o);
 }
 
 static int
