@@ -60,6 +60,15 @@ arena_new(size_t max)
 	return a;
 }
 
+struct arena *
+arena_new_sized(size_t max, size_t first)
+{
+	struct arena *a = arena_new(max);
+
+	a->next_size = (first + ALIGN - 1) & ~(ALIGN - 1);
+	return a;
+}
+
 static void
 run_deferred(struct arena *a)
 {
@@ -181,15 +190,19 @@ char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap, ap2;
-	char *p;
+	char few[256], *p;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(ap2, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(few, sizeof(few), fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		die("bad format");
+	if ((size_t)n < sizeof(few)) {
+		va_end(ap2);
+		return arena_strndup(a, few, (size_t)n);
+	}
 	p = arena_alloc(a, (size_t)n + 1);
 	(void)vsnprintf(p, (size_t)n + 1, fmt, ap2);
 	va_end(ap2);

@@ -18,6 +18,9 @@ struct arena;
  */
 struct arena *arena_new(size_t max);
 
+/* The same with a first block of exactly `first` bytes, for something small that lives long and whose size is known. */
+struct arena *arena_new_sized(size_t max, size_t first);
+
 /* Runs the deferred frees, newest first, then frees all. NULL is fine. */
 void arena_free(struct arena *a);
 

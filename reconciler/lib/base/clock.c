@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,13 +14,26 @@
 #define YEAR_SECONDS INT64_C(31557600)
 #define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-int64_t
-clock_mono_ms(void)
+static int64_t
+ms_of(clockid_t clock)
 {
 	struct timespec t;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	if (clock_gettime(clock, &t) < 0)
+		abort();
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return ms_of(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_boot_ms(void)
+{
+	return ms_of(CLOCK_BOOTTIME);
 }
 
 int64_t
@@ -80,4 +94,14 @@ clock_sleep_ms(int64_t ms)
 	struct timespec t = { (ms + more) / 1000, (long)((ms + more) % 1000) * 1000000 };
 
 	(void)nanosleep(&t, NULL);
+}
+
+int64_t
+clock_parse_rfc3339(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+	time_t t = end && !*end ? timegm(&tm) : 0;
+
+	return t > 0 ? (int64_t)t : 0;
 }

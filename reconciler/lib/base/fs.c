@@ -62,10 +62,10 @@ fs_read(const char *path, size_t max, struct arena *mem, char **bytes, size_t *l
 	return 0;
 }
 
-static int
-write_all(int fd, const char *p, size_t n)
+int
+fs_write_all(int fd, const void *bytes, size_t n)
 {
-	while (n) {
+	for (const char *p = bytes; n;) {
 		ssize_t w = write(fd, p, n);
 
 		if (w < 0 && errno == EINTR)
@@ -90,7 +90,7 @@ fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned int mo
 	fd = mkostemp(tmp.data, O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "create %s", path);
-	if (write_all(fd, bytes, len) < 0 || fchmod(fd, (mode_t)mode) < 0 || fsync(fd) < 0) {
+	if (fs_write_all(fd, bytes, len) < 0 || fchmod(fd, (mode_t)mode) < 0 || fsync(fd) < 0) {
 		rc = err_errno(e, "write %s", path);
 		(void)close(fd);
 	} else if (close(fd) < 0 || rename(tmp.data, path) < 0) {

@@ -18,6 +18,9 @@ int fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned in
 /* mkdir -p; existing directories are fine. */
 int fs_mkdirs(const char *path, struct err *e) MUST_USE;
 
+/* Writes all of it to a descriptor, over signals and short writes; -1 with errno. */
+int fs_write_all(int fd, const void *bytes, size_t n) MUST_USE;
+
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
 

@@ -3,6 +3,7 @@
 #include "lib/base/hash.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,38 @@ algorithm(bool sha1)
 /* Contexts are kept for the next digest: most hold a few hundred bytes. */
 static _Thread_local EVP_MD_CTX *spare;
 
+static pthread_key_t at_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* In the thread that ends. */
+static void
+free_spare(void *unused)
+{
+	(void)unused;
+	EVP_MD_CTX_free(spare);
+	spare = NULL;
+}
+
+static void
+make_key(void)
+{
+	if (pthread_key_create(&at_end, free_spare) != 0)
+		abort();
+}
+
+static void
+keep_spare(EVP_MD_CTX *c)
+{
+	static _Thread_local bool noted;
+
+	spare = c;
+	if (noted)
+		return;
+	noted = true;
+	(void)pthread_once(&once, make_key);
+	(void)pthread_setspecific(at_end, &at_end);
+}
+
 static void
 begin(struct hash_state *h, bool sha1)
 {
@@ -30,17 +63,26 @@ begin(struct hash_state *h, bool sha1)
 	if (!c || EVP_DigestInit_ex2(c, algorithm(sha1), NULL) != 1)
 		abort();
 	h->ctx = c;
+	h->n = 0;
+}
+
+static void
+update(struct hash_state *h, const void *p, size_t n)
+{
+	if (n && EVP_DigestUpdate(h->ctx, p, n) != 1)
+		abort();
 }
 
 static void
 finish(struct hash_state *h, uint8_t *out)
 {
+	update(h, h->held, h->n);
 	if (EVP_DigestFinal_ex(h->ctx, out, NULL) != 1)
 		abort();
 	if (spare)
 		EVP_MD_CTX_free(h->ctx);
 	else
-		spare = h->ctx;
+		keep_spare(h->ctx);
 	h->ctx = NULL;
 }
 
@@ -59,8 +101,16 @@ hash_sha1_init(struct hash_state *h)
 void
 hash_add(struct hash_state *h, const void *p, size_t n)
 {
-	if (n && EVP_DigestUpdate(h->ctx, p, n) != 1)
-		abort();
+	if (n > sizeof(h->held) - h->n) {
+		update(h, h->held, h->n);
+		h->n = 0;
+	}
+	if (n >= sizeof(h->held)) {
+		update(h, p, n);
+	} else if (n) {
+		memcpy(h->held + h->n, p, n);
+		h->n += n;
+	}
 }
 
 void

@@ -14,6 +14,8 @@ struct digest {
 /* Between hash_init and hash_final it holds memory: always finish what was begun. */
 struct hash_state {
 	void *ctx;
+	size_t n;          /* bytes held back: many fields are shorter than a call into OpenSSL is worth */
+	uint8_t held[256];
 };
 
 void hash_init(struct hash_state *h);

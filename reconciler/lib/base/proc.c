@@ -19,22 +19,12 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
+#include "lib/base/sanitizer.h"
 
 #define OUTPUT_MAX ((size_t)1 << 20)
 #define TERM_GRACE_MS 2000
 #define DRAIN_MS 200 /* for what is still in the pipes after the child itself ended */
 #define TICK_MS 50   /* how often `cancel` is looked at */
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZER 1
-#endif
-#endif
-#ifndef SANITIZER
-#define SANITIZER 0
-#endif
 
 /* -- before the fork: everything that allocates ------------------------------------------------------------------ */
 
@@ -140,22 +130,18 @@ struct start {
 	pid_t parent;
 };
 
-static void
-limits(uint64_t memory_max)
-{
-	struct rlimit none = { 0, 0 }, as = { memory_max, memory_max };
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-	if (memory_max && !SANITIZER)
-		(void)setrlimit(RLIMIT_AS, &as);
-}
-
-static void
-signals_default(void)
+void
+proc_child_begin(pid_t parent)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct rlimit no_core = { 0, 0 };
 	sigset_t none;
 
+	(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
 	for (int s = 1; s < NSIG; s++)
 		(void)sigaction(s, &dfl, NULL);
 	(void)sigemptyset(&none);
@@ -165,17 +151,15 @@ signals_default(void)
 __attribute__((noreturn)) static void
 child(const struct start *s)
 {
+	struct rlimit as = { s->memory_max, s->memory_max };
 	int no;
 
-	(void)setpgid(0, 0);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != s->parent)
-		_exit(127);
-	signals_default();
+	proc_child_begin(s->parent);
 	/* the descriptors were made above 2 (see safe_fd), so no dup2 destroys another's source */
 	if (dup2(s->in, 0) >= 0 && dup2(s->out, 1) >= 0 && dup2(s->err, 2) >= 0 && (!s->cwd || chdir(s->cwd) == 0)) {
 		(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-		limits(s->memory_max);
+		if (s->memory_max && !SANITIZER)
+			(void)setrlimit(RLIMIT_AS, &as);
 		(void)execve(s->file, s->argv, s->env);
 	}
 	no = errno;

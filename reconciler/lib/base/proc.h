@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -31,6 +32,12 @@ struct proc_result {
 /* Runs it to its end. ERR_NOTFOUND when it cannot be started, ERR_UNAVAILABLE on time-out; a non-zero exit is no error. */
 int proc_run(const struct proc *p, struct proc_result *r, struct err *e) MUST_USE;
 void proc_result_free(struct proc_result *r);
+
+/*
+ * What every child does first, between fork and exec: a process group of its own (a Ctrl-C of the terminal is the parent's to handle), an end with the parent,
+ * which is looked at once more, no core dump, signals as they are by default. Async-signal-safe; ends the child when its parent has gone.
+ */
+void proc_child_begin(pid_t parent);
 
 /* The path of this very program, saved at start (children exec it even after an upgrade replaced the file). */
 void proc_save_self(const char *argv0);

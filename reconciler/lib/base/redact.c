@@ -254,7 +254,7 @@ match_token(const char *s, size_t n, struct hit *h)
 		const char *prefix;
 		size_t min;
 	} tokens[] = {
-		{ "AGE-SECRET-KEY-", 8 }, { "ghp_", 8 }, { "gho_", 8 }, { "ghs_", 8 }, { "ghu_", 8 }, { "ghr_", 8 },
+		{ "AGE-SECRET-KEY-", 8 }, { "BERTH-MASTER-KEY-", 8 }, { "ghp_", 8 }, { "gho_", 8 }, { "ghs_", 8 }, { "ghu_", 8 }, { "ghr_", 8 },
 		{ "github_pat_", 8 }, { "glpat-", 8 },
 	};
 
@@ -284,7 +284,7 @@ match_shape(const char *s, size_t n, size_t at, struct hit *h)
 		return match_pem(s + at, n - at, h);
 	case 'b':
 	case 'B':
-		return word_start && match_scheme(s + at, n - at, h);
+		return word_start && (match_scheme(s + at, n - at, h) || match_token(s + at, n - at, h));
 	case 'a':
 	case 'A':
 	case 'g':

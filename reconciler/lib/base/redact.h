@@ -14,7 +14,7 @@ void redact_add(const char *secret, size_t n);
 
 /*
  * Appends `s` to `out` without: registered secrets; user info in URLs ("https://u:p@host" -> "https://[redacted]@host");
- * AGE-SECRET-KEY-1…; PEM private keys; "Bearer …" and "Basic …" credentials; ghp_/gho_/ghs_/github_pat_/glpat- tokens.
+ * AGE-SECRET-KEY-1…, BERTH-MASTER-KEY-1…; PEM private keys; "Bearer …" and "Basic …" credentials; ghp_/gho_/ghs_/github_pat_/glpat- tokens.
  * Control characters other than newline and tab become '?'.
  */
 void redact(const char *s, size_t n, struct buf *out);

@@ -173,3 +173,13 @@ str_line(struct arena *mem, const char *s)
 			*p = '?';
 	return copy;
 }
+
+const char *
+str_join(struct arena *mem, const char *const *list, size_t n, const char *none)
+{
+	const char *text = n ? list[0] : none;
+
+	for (size_t i = 1; i < n; i++)
+		text = arena_printf(mem, "%s, %s", text, list[i]);
+	return text;
+}

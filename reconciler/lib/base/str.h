@@ -25,5 +25,8 @@ bool str_utf8_valid(const char *s, size_t n);
 /* Shell-style match of image references: `*` any run without '/', `**` any run, `?` one character but '/'. */
 bool str_glob(const char *pattern, const char *s);
 
+/* "alice, bo"; `none` when there is nobody. In mem, or one of the texts given. */
+const char *str_join(struct arena *mem, const char *const *list, size_t n, const char *none);
+
 /* A copy on one line: control characters become '?'. For names of strangers in messages whose lines mean something. */
 const char *str_line(struct arena *mem, const char *s);
