@@ -250,7 +250,9 @@ show(struct source *src, const struct finding *f, struct buf *out)
 		if (f->at.line)
 			buf_printf(out, ":%u:%u", f->at.line, f->at.col);
 		buf_char(out, '\n');
-		show_source(src, f, out);
+		/* the line of a secret would carry it into the log of a check */
+		if (f->code != FINDING_READABLE_SECRET)
+			show_source(src, f, out);
 	}
 	show_extra(src, "help: ", f->help, out);
 	show_extra(src, "note: ", f->note, out);

@@ -121,6 +121,16 @@ value_push(struct arena *a, struct value *list, struct value *item)
 	list->list.items[list->list.n++] = item;
 }
 
+struct value *
+value_strs(struct arena *a, const char *const *texts, size_t n)
+{
+	struct value *list = value_list(a);
+
+	for (size_t i = 0; i < n; i++)
+		value_push(a, list, value_str(a, texts[i]));
+	return list;
+}
+
 void
 value_set_at(struct arena *a, struct value *map, const char *key, struct place at, struct value *v)
 {

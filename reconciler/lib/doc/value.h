@@ -41,6 +41,7 @@ struct value {
 		struct {
 			const char *s; /* NUL-terminated behind len */
 			size_t len;
+			const struct digest *known; /* of its bytes, see value_know; or NULL */
 		} str;
 		struct {
 			struct value **items;
@@ -70,6 +71,7 @@ struct value *value_map(struct arena *a);
 
 /* Appends to a list. */
 void value_push(struct arena *a, struct value *list, struct value *item);
+struct value *value_strs(struct arena *a, const char *const *texts, size_t n); /* a list of copies */
 
 /* Sets or replaces a key (the key's bytes are copied, its old position in the order is kept). */
 void value_set(struct arena *a, struct value *map, const char *key, struct value *v);
@@ -114,5 +116,11 @@ struct value *value_merge_patch(struct arena *a, const struct value *base, const
 /* Sorts the keys of every map below `v` bytewise, in place. */
 void value_sort(struct value *v);
 
-/* A digest of the value's JSON content: independent of key order, places and spelling of numbers. */
+/* Digests the bytes of a long string once, for the many trees that it will be part of; copies keep it. */
+void value_know(struct arena *a, struct value *string);
+
+/*
+ * A digest of the value's JSON content: independent of key order, places and spelling of numbers. A string that is known counts by its own
+ * digest, so that equal trees are to know the same strings.
+ */
 void value_digest(const struct value *v, struct digest *out);

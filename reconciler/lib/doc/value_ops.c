@@ -8,6 +8,7 @@
 #include "lib/doc/value_index.h"
 
 #define TWO_63 9223372036854775808.0
+#define SORT_FEW 16 /* members that are sorted in place */
 
 /* True with *out when the number is an integer that int64 holds. */
 static bool
@@ -36,6 +37,8 @@ value_copy(struct arena *a, const struct value *v)
 		c->text = arena_strdup(a, v->text);
 	if (v->type == VALUE_STR) {
 		c->str.s = arena_strndup(a, v->str.s, v->str.len);
+		if (v->str.known)
+			c->str.known = arena_memdup(a, v->str.known, sizeof(*v->str.known));
 	} else if (v->type == VALUE_LIST) {
 		c->list.cap = v->list.n;
 		c->list.items = arena_array(a, v->list.n, sizeof(struct value *));
@@ -177,6 +180,24 @@ by_key(const void *x, const void *y)
 	return strcmp(((const struct member *)x)->key, ((const struct member *)y)->key);
 }
 
+/* Nearly all maps are small, and many are in order already. */
+static void
+sort_members(struct member *items, size_t n)
+{
+	if (n > SORT_FEW) {
+		qsort(items, n, sizeof(struct member), by_key);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct member m = items[i];
+		size_t k = i;
+
+		for (; k > 0 && strcmp(items[k - 1].key, m.key) > 0; k--)
+			items[k] = items[k - 1];
+		items[k] = m;
+	}
+}
+
 void
 value_sort(struct value *v)
 {
@@ -184,8 +205,7 @@ value_sort(struct value *v)
 		for (size_t i = 0; i < v->list.n; i++)
 			value_sort(v->list.items[i]);
 	} else if (value_is(v, VALUE_MAP)) {
-		if (v->map.n > 1)
-			qsort(v->map.items, v->map.n, sizeof(struct member), by_key);
+		sort_members(v->map.items, v->map.n);
 		value_index_rebuild(v);
 		for (size_t i = 0; i < v->map.n; i++)
 			value_sort(v->map.items[i].value);
@@ -203,17 +223,20 @@ static void digest_add(struct hash_state *h, const struct value *v);
 static void
 digest_map(struct hash_state *h, const struct value *v)
 {
-	const struct member *few[16], **sorted = few;
+	const struct member *few[SORT_FEW], **sorted = few;
 	size_t n = v->map.n;
+	bool in_order = true;
 
 	if (n > sizeof(few) / sizeof(few[0])) {
 		sorted = malloc(n * sizeof(const struct member *));
 		if (!sorted)
 			abort();
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		sorted[i] = &v->map.items[i];
-	if (n > 1)
+		in_order = in_order && (i == 0 || strcmp(sorted[i - 1]->key, sorted[i]->key) < 0);
+	}
+	if (!in_order)
 		qsort(sorted, n, sizeof(const struct member *), by_key_ptr);
 	for (size_t i = 0; i < n; i++) {
 		hash_field_str(h, sorted[i]->key);
@@ -229,15 +252,17 @@ digest_add(struct hash_state *h, const struct value *v)
 {
 	uint64_t n = value_len(v);
 	int64_t i = 0;
-	bool whole = as_integer(v, &i);
+	bool whole = as_integer(v, &i), known = v->type == VALUE_STR && v->str.known;
 
-	hash_add(h, whole ? "i" : &"nbirslm"[v->type], 1);
+	hash_add(h, whole ? "i" : known ? "k" : &"nbirslm"[v->type], 1);
 	if (whole) {
 		hash_field(h, &i, sizeof(i));
 	} else if (v->type == VALUE_BOOL) {
 		hash_add(h, v->boolean ? "1" : "0", 1);
 	} else if (v->type == VALUE_REAL) {
 		hash_field(h, &v->real, sizeof(v->real));
+	} else if (known) {
+		hash_add(h, v->str.known->b, sizeof(v->str.known->b));
 	} else if (v->type == VALUE_STR) {
 		hash_field(h, v->str.s, v->str.len);
 	} else if (v->type == VALUE_LIST) {
@@ -248,6 +273,18 @@ digest_add(struct hash_state *h, const struct value *v)
 		hash_field(h, &n, sizeof(n));
 		digest_map(h, v);
 	}
+}
+
+void
+value_know(struct arena *a, struct value *string)
+{
+	struct digest *d = arena_alloc(a, sizeof(*d));
+	struct hash_state h;
+
+	hash_init(&h);
+	hash_add(&h, string->str.s, string->str.len);
+	hash_final(&h, d);
+	string->str.known = d;
 }
 
 void

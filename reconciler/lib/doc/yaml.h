@@ -8,6 +8,7 @@
 struct yaml_limits {
 	size_t bytes;     /* 0: FILE_DOC_MAX */
 	unsigned depth;   /* 0: 100 */
+	size_t values;    /* keys and values at most, when that is less than what the bytes allow; 0: as the bytes allow */
 };
 
 /*

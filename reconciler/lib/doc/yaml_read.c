@@ -519,6 +519,8 @@ yaml_read_events(struct arena *mem, const char *file, const char *bytes, size_t 
 	if (p.depth_max > DEPTH_MOST)
 		p.depth_max = DEPTH_MOST;
 	p.values_max = max / BYTES_PER_VALUE + 16; /* small limits are about bytes */
+	if (limits && limits->values && limits->values < p.values_max)
+		p.values_max = limits->values;
 	p.stack = arena_array(mem, (size_t)p.depth_max + 1, sizeof(*p.stack));
 	p.stack[0].block_col = -1;
 	if (!yaml_parser_initialize(&yp))

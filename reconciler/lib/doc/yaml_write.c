@@ -14,25 +14,45 @@
 
 enum style { STYLE_PLAIN, STYLE_SINGLE, STYLE_DOUBLE };
 
-/* How a string fits on one line: plain when no reader misreads it, single quotes when that saves escapes. */
-static enum style
-style_of(const char *s, size_t n)
+enum { CHAR_ODD = 1, CHAR_SPLITS = 2, CHAR_ESCAPED = 4, CHAR_APOSTROPHE = 8 };
+
+/* What the characters of a string have in them, together. */
+static unsigned int
+chars_of(const char *s, size_t n)
 {
-	bool plain = scalar_is_plain_word(s, n), escapes = false, apostrophe = false;
+	static const uint8_t kinds[128] = { [0x7f] = CHAR_ODD, [':'] = CHAR_SPLITS, ['#'] = CHAR_SPLITS,
+		['"'] = CHAR_ESCAPED, ['\\'] = CHAR_ESCAPED, ['\''] = CHAR_APOSTROPHE };
+	unsigned int all = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		if (c < 0x20 || c >= 0x7f)
-			return STYLE_DOUBLE;
-		if ((c == ':' && (i + 1 == n || s[i + 1] == ' ')) || (c == '#' && i && s[i - 1] == ' '))
-			plain = false;
-		escapes = escapes || c == '"' || c == '\\';
-		apostrophe = apostrophe || c == '\'';
+		all |= c < 0x20 || c > 0x7f ? CHAR_ODD : kinds[c];
 	}
-	if (plain && s[n - 1] != ' ')
+	return all;
+}
+
+/* "a: b", "a:" and "a #b" read as something else without quotes. */
+static bool
+is_split(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((s[i] == ':' && (i + 1 == n || s[i + 1] == ' ')) || (s[i] == '#' && i && s[i - 1] == ' '))
+			return true;
+	return false;
+}
+
+/* How a string fits on one line: plain when no reader misreads it, single quotes when that saves escapes. */
+static enum style
+style_of(const char *s, size_t n)
+{
+	unsigned int chars = chars_of(s, n);
+
+	if (chars & CHAR_ODD)
+		return STYLE_DOUBLE;
+	if (scalar_is_plain_word(s, n) && s[n - 1] != ' ' && !(chars & CHAR_SPLITS && is_split(s, n)))
 		return STYLE_PLAIN;
-	return escapes && !apostrophe ? STYLE_SINGLE : STYLE_DOUBLE;
+	return chars & CHAR_ESCAPED && !(chars & CHAR_APOSTROPHE) ? STYLE_SINGLE : STYLE_DOUBLE;
 }
 
 static void
@@ -114,6 +134,40 @@ yaml_put_flow_string(const char *s, size_t n, struct buf *out)
 	write_styled(style, s, n, out);
 }
 
+/* Printable ASCII alone. Eight bytes at a time: in the lowest byte that is none a carry or borrow of another cannot hide it. */
+static bool
+is_printable(const char *s, size_t n)
+{
+	const uint64_t each = 0x0101010101010101u;
+	uint64_t odd = 0, w;
+
+	for (; n >= sizeof(w); s += sizeof(w), n -= sizeof(w)) {
+		memcpy(&w, s, sizeof(w));
+		odd |= w | (w + each) | (w - each * 0x20);
+	}
+	for (; n; s++, n--)
+		odd |= (unsigned char)(*s - 0x20) > 0x5e ? 0x80 : 0;
+	return !(odd & each * 0x80);
+}
+
+/* Bytes of whole lines from `i` on that are printable ASCII and, unless `kept`, end in no blank. */
+static size_t
+usual_lines(const char *s, size_t n, size_t i, bool kept, bool *text)
+{
+	size_t from = i;
+
+	while (i < n) {
+		const char *nl = memchr(s + i, '\n', n - i);
+		size_t len = (size_t)((nl ? nl : s + n) - (s + i));
+
+		if (!is_printable(s + i, len) || (!kept && len && s[i + len - 1] == ' '))
+			break;
+		*text = *text || len;
+		i += len + (nl != NULL);
+	}
+	return i - from;
+}
+
 bool
 yaml_is_literal(const char *s, size_t n, bool kept)
 {
@@ -121,7 +175,7 @@ yaml_is_literal(const char *s, size_t n, bool kept)
 
 	if (!kept && !memchr(s, '\n', n))
 		return false;
-	for (size_t i = 0, w; i < n; i += w) {
+	for (size_t i = usual_lines(s, n, 0, kept, &text), w; i < n; i += w) {
 		uint32_t c = (unsigned char)s[i];
 
 		w = 1;
@@ -132,6 +186,8 @@ yaml_is_literal(const char *s, size_t n, bool kept)
 		if (!kept && (c == ' ' || c == '\t') && (i + 1 == n || s[i + 1] == '\n'))
 			return false;
 		text = text || c != '\n';
+		if (c == '\n')
+			w += usual_lines(s, n, i + 1, kept, &text);
 	}
 	return text;
 }
