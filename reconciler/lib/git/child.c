@@ -233,9 +233,12 @@ tracking(const char *ref, char out[GIT_PATH_MAX], struct err *e)
 {
 	int n;
 
-	if (!str_starts(ref, "refs/heads/"))
+	if (str_starts(ref, GIT_APPROVALS)) /* they have the same name here: they belong to no branch */
+		n = snprintf(out, GIT_PATH_MAX, "%s", ref);
+	else if (str_starts(ref, "refs/heads/"))
+		n = snprintf(out, GIT_PATH_MAX, "refs/remotes/origin/%s", ref + 11);
+	else
 		return err_set(e, ERR_INVALID, "%s is no branch: only refs/heads/ is fetched", ref);
-	n = snprintf(out, GIT_PATH_MAX, "refs/remotes/origin/%s", ref + 11);
 	return n > 0 && n < GIT_PATH_MAX ? 0 : err_set(e, ERR_INVALID, "the name of a branch is too long");
 }
 
@@ -312,6 +315,63 @@ store(struct job *j, struct git_repo *g, const git_remote_head **heads, size_t n
 	return 0;
 }
 
+static bool
+is_here(struct git_repo *g, const git_remote_head *h)
+{
+	git_oid id;
+
+	return git_reference_name_to_id(&id, g->repo, h->name) == 0 && git_oid_equal(&id, &h->oid);
+}
+
+/* Refs below a folder that the server has no longer go here, too. Before others come: a name may have become a folder. */
+static int
+prune_below(struct job *j, struct git_repo *g, const git_remote_head **heads, size_t n, const char *prefix)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
+	struct git_ref *refs;
+	size_t have;
+	int rc = git_refs_under(g, prefix, GIT_BELOW_MAX, mem, &refs, &have, j->e);
+
+	for (size_t i = 0; rc == 0 && i < have; i++)
+		if (!head_of(heads, n, refs[i].name) && git_reference_remove(g->repo, refs[i].name) < 0)
+			rc = git_fail(j->e, GIT_ERROR, "remove %s", refs[i].name);
+	return rc;
+}
+
+/* "refs/berth/approvals/" and a star: all that is below it, as the server has it. */
+static int
+fetch_below(struct job *j, struct git_repo *g, git_remote *remote, const git_remote_head **heads, size_t n, const char *pattern)
+{
+	char *prefix = strndup(pattern, strlen(pattern) - 1), **names = calloc(GIT_BELOW_MAX, sizeof(*names));
+	size_t count = 0, fresh = 0;
+	int rc = 0;
+
+	if (!prefix || !names)
+		abort();
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		int valid = 0;
+
+		if (!str_starts(heads[i]->name, prefix))
+			continue;
+		if (count++ == GIT_BELOW_MAX)
+			rc = err_set(j->e, ERR_INVALID, "it has over %d refs below %s: delete those that nobody needs", GIT_BELOW_MAX, prefix);
+		else if (!is_here(g, heads[i]) && git_reference_name_is_valid(&valid, heads[i]->name) == 0 && valid)
+			names[fresh++] = (char *)(uintptr_t)heads[i]->name;
+	}
+	if (rc == 0 && (rc = prune_below(j, g, heads, n, prefix)) == 0 && fresh &&
+	    (rc = download(j, remote, heads, n, names, fresh)) == 0) {
+		struct err ignored = { 0 }, *e = j->e;
+
+		j->e = &ignored; /* a name that this disk cannot hold is in nobody's way */
+		for (size_t i = 0; i < fresh; i++)
+			(void)store(j, g, heads, n, names + i, 1);
+		j->e = e;
+	}
+	free(names);
+	free(prefix);
+	return rc;
+}
+
 static int
 fetch(struct job *j, struct git_repo *g, git_remote *remote, char **refs, size_t nrefs)
 {
@@ -326,6 +386,8 @@ fetch(struct job *j, struct git_repo *g, git_remote *remote, char **refs, size_t
 	callbacks(j, &o.callbacks);
 	if ((rc = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &o)) < 0 || (rc = git_remote_ls(&heads, &n, remote)) < 0)
 		return failed(j, rc);
+	if (nrefs == 1 && strcmp(refs[0], GIT_APPROVALS "*") == 0)
+		return fetch_below(j, g, remote, heads, n, refs[0]);
 	rc = download(j, remote, heads, n, refs, nrefs);
 	return rc ? rc : store(j, g, heads, n, refs, nrefs);
 }
@@ -382,11 +444,13 @@ push(struct job *j, struct git_repo *g, git_remote *remote, char **args)
 	git_reference *r = NULL;
 	int rc;
 
-	if ((*args[1] && oid_parse(args[1], &old)) || oid_parse(args[2], &id))
+	if ((*args[1] && oid_parse(args[1], &old)) || (*args[2] && oid_parse(args[2], &id)))
 		return err_set(j->e, ERR_USAGE, "push wants two object ids");
 	j->ref = args[0];
 	j->old = *args[1] ? &old : NULL;
 	forget_pushes(g);
+	if (!*args[2])
+		return push_spec(j, remote, "");
 	(void)snprintf(source, sizeof(source), PUSH_REFS "%ld", (long)getpid());
 	if ((rc = git_reference_create(&r, g->repo, source, git_oid_of(&id), 1, "push")) < 0)
 		return git_fail(j->e, rc, "name what is pushed");

@@ -248,12 +248,36 @@ grow(struct chain *c, const char *rest, size_t pos)
 	}
 }
 
+/* The file that stands there, by what `descend` found; NULL when there is none of exactly this path. */
+static struct node *
+file_at(const struct chain *c, const char *rest, bool found, size_t pos)
+{
+	return found && !strchr(rest, '/') ? c->at[c->n - 1]->kids[pos] : NULL;
+}
+
+/* Puts mode, id and object of `what` there. */
+static void
+set_file(struct chain *c, const char *rest, bool found, size_t pos, struct node what)
+{
+	struct node *f = file_at(c, rest, found, pos);
+
+	if (found && (!f || f->mode == GIT_MODE_FOLDER)) { /* a file where a folder must be, or the other way round */
+		kid_remove(c->at[c->n - 1], pos);
+		f = NULL;
+	}
+	if (!f)
+		f = grow(c, rest, pos);
+	f->mode = what.mode;
+	f->id = what.id;
+	f->object = what.object;
+	chain_dirty(c);
+}
+
 int
 git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t len, struct err *e)
 {
-	struct object *o = NULL;
+	const struct node *f;
 	struct chain c;
-	struct node *f;
 	const char *rest;
 	struct oid id;
 	size_t pos;
@@ -267,21 +291,26 @@ git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t le
 	if ((rc = descend(ed, path, &c, &rest, &found, &pos, e)))
 		return rc;
 	git_hash_blob(bytes, len, &id);
-	f = found && !strchr(rest, '/') ? c.at[c.n - 1]->kids[pos] : NULL;
+	f = file_at(&c, rest, found, pos);
 	if (f && f->mode == FILE_REGULAR && oid_eq(&f->id, &id))
 		return 0;
-	o = objects_blob(&ed->objects, ed->g, &id, bytes, len);
-	if (found && (!f || f->mode == GIT_MODE_FOLDER)) { /* a file where a folder must be, or the other way round */
-		kid_remove(c.at[c.n - 1], pos);
-		f = NULL;
-	}
-	if (!f)
-		f = grow(&c, rest, pos);
-	f->mode = FILE_REGULAR;
-	f->id = id;
-	f->object = o;
-	chain_dirty(&c);
+	set_file(&c, rest, found, pos, (struct node){ .mode = FILE_REGULAR, .id = id, .object = objects_blob(&ed->objects, ed->g, &id, bytes, len) });
 	return 1;
+}
+
+int
+git_edit_place(struct git_edit *ed, const char *path, const struct oid *id, uint32_t mode, struct err *e)
+{
+	struct chain c;
+	const char *rest;
+	size_t pos;
+	bool found;
+	int rc;
+
+	if ((rc = path_check(path, e)) || (rc = descend(ed, path, &c, &rest, &found, &pos, e)))
+		return rc;
+	set_file(&c, rest, found, pos, (struct node){ .mode = mode, .id = *id });
+	return 0;
 }
 
 int

@@ -25,6 +25,20 @@ const char *git_path(const struct git_repo *g); /* of the repository's own folde
 int git_ref_read(struct git_repo *g, const char *ref, struct oid *out, struct err *e) MUST_USE;
 int git_rev_parse(struct git_repo *g, const char *rev, struct oid *commit, struct err *e) MUST_USE;
 
+struct git_ref {
+	const char *name;
+	struct oid id;
+};
+
+/* For qsort: by name. */
+int git_ref_order(const void *a, const void *b);
+
+/* Refs whose name starts with `prefix` ("refs/berth/approvals/"), sorted by name; symbolic ones are left out. At most `max`: more is ERR_INVALID. In mem. */
+int git_refs_under(struct git_repo *g, const char *prefix, size_t max, struct arena *mem, struct git_ref **out, size_t *n, struct err *e) MUST_USE;
+
+/* Deletes a ref if it still is `old`; one that is not there is fine. */
+int git_ref_delete(struct git_repo *g, const char *ref, const struct oid *old, struct err *e) MUST_USE;
+
 /*
  * Compare-and-swap: moves `ref` from `old` (NULL: it must not exist) to `new_id`. ERR_CONFLICT when it stands elsewhere
  * or somebody holds its lock. A lock file refs/heads/berth/… older than 10 s is moved away first (a killed process left it);
@@ -46,6 +60,19 @@ struct git_commit_info {
 int git_commit_read(struct git_repo *g, const struct oid *id, struct arena *mem, struct git_commit_info *out, struct err *e)
 	MUST_USE;
 
+/* The commit's own bytes, without its object header: what signatures are of. In mem. */
+int git_commit_raw(struct git_repo *g, const struct oid *id, struct arena *mem, const char **bytes, size_t *len, struct err *e) MUST_USE;
+
+/*
+ * Tree and first parent (zero: none) alone, of a commit that nothing else can be read of: a server takes commits of any size and with any author line, and
+ * whoever walks a branch must get past them. ERR_INVALID: over 64 MiB, or it does not begin with its tree.
+ */
+int git_commit_shape(struct git_repo *g, const struct oid *id, struct oid *tree, struct oid *parent, struct err *e) MUST_USE;
+
+/* Commits that `from` contains and `without` does not, newest first, at most `max` (*all says whether that is all of them). In mem. */
+int git_commits_between(struct git_repo *g, const struct oid *without, const struct oid *from, size_t max, struct arena *mem,
+                        struct oid **out, size_t *n, bool *all, struct err *e) MUST_USE;
+
 /* The value of the last "Key: value" trailer of a message's last paragraph, or NULL. */
 const char *git_trailer(struct arena *mem, const char *message, const char *key);
 
@@ -55,6 +82,12 @@ int git_is_ancestor(struct git_repo *g, const struct oid *ancestor, const struct
 /* Author and committer are berth <berth@localhost> at `time`. Returns the new commit's id; moves no ref. */
 int git_commit_write(struct git_repo *g, const struct oid *tree, const struct oid *parents, size_t nparents, const char *message,
                      int64_t time, struct oid *out, struct err *e) MUST_USE;
+
+/*
+ * From now on git_commit_write signs: `sign` gives an armored SSH signature (namespace git) of these bytes; 1: it cannot just now, and the commit goes
+ * without. Until the repository is closed.
+ */
+void git_sign_by(struct git_repo *g, int (*sign)(void *ctx, const void *bytes, size_t n, struct buf *out, struct err *e), void *ctx);
 
 /* -- trees --------------------------------------------------------------------------------------------------- */
 
@@ -80,6 +113,10 @@ int git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, 
 int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len,
                   struct err *e) MUST_USE;
 
+/* Both: the file at `path` inside a tree. */
+int git_tree_read(struct git_repo *g, const struct oid *tree, const char *path, size_t max, struct arena *mem, const char **bytes,
+                  size_t *len, struct err *e) MUST_USE;
+
 /* The id that these bytes have as a blob; nothing is written. */
 void git_hash_blob(const void *bytes, size_t len, struct oid *out);
 
@@ -99,6 +136,9 @@ void git_edit_free(struct git_edit *ed);
  * negative on errors.
  */
 int git_edit_put(struct git_edit *ed, const char *path, const void *bytes, size_t len, struct err *e) MUST_USE;
+
+/* Puts a file that the repository has, with any mode of a file; its id is taken as it is. */
+int git_edit_place(struct git_edit *ed, const char *path, const struct oid *id, uint32_t mode, struct err *e) MUST_USE;
 
 /* Removes a file or a whole folder; nothing there is fine. Folders that become empty go too. */
 int git_edit_drop(struct git_edit *ed, const char *path, struct err *e) MUST_USE;
@@ -141,11 +181,25 @@ int git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth 
               int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
 
 /*
+ * All refs below GIT_APPROVALS of the remote come here under their own names, and those that are gone there go here. ERR_INVALID: there are over
+ * GIT_BELOW_MAX; nothing is changed then.
+ */
+int git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote_auth *auth, int64_t deadline_ms,
+                        const volatile bool *cancel, struct err *e) MUST_USE;
+
+#define GIT_APPROVALS "refs/berth/approvals/"
+#define GIT_BELOW_MAX 2000
+
+/*
  * Pushes `id` to `ref`, never forced, and only if the remote ref still is `old` (NULL: absent). ERR_CONFLICT when it moved;
  * ERR_DENIED when the server declined (its message is in the text).
  */
 int git_push_ref(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref,
                  const struct oid *old, const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+
+/* Deletes `ref` there if it still is `old`. Errors as above. */
+int git_push_delete(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
+                    int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
 
 /* Is this something to open on disk (a path or file://)? Then *path is that path. Everything else is a URL. */
 bool git_url_is_local(const char *url, struct arena *mem, const char **path);

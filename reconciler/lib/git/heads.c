@@ -90,9 +90,25 @@ git_heads_v2(const char *bytes, size_t len)
 	return false;
 }
 
+static void
+take_below(struct git_below *below, const char *name, size_t len, const struct oid *id)
+{
+	size_t prefix = strlen(below->prefix), cap = below->n;
+
+	if (len <= prefix || memcmp(name, below->prefix, prefix) != 0)
+		return;
+	if (below->n == below->max) {
+		below->many = true;
+		return;
+	}
+	if ((cap & (cap - 1)) == 0) /* it doubles */
+		below->refs = arena_regrow(below->mem, below->refs, cap, cap ? 2 * cap : 1, sizeof(*below->refs));
+	below->refs[below->n++] = (struct git_ref){ arena_strndup(below->mem, name, len), *id };
+}
+
 /* "<40 hex> <ref>[ <attribute>…]" */
 static int
-take_ref(const struct pkt_reader *r, const char *const *refs, size_t n, struct oid *ids, bool *found, struct err *e)
+take_ref(const struct pkt_reader *r, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found, struct err *e)
 {
 	char hex[OID_HEX];
 	struct oid id;
@@ -117,26 +133,33 @@ take_ref(const struct pkt_reader *r, const char *const *refs, size_t n, struct o
 			ids[i] = id;
 			found[i] = true;
 		}
+	if (below)
+		take_below(below, name, len, &id);
 	return 0;
 }
 
 int
-git_heads_parse(const char *bytes, size_t len, const char *const *refs, size_t n, struct oid *ids, bool *found,
+git_heads_parse(const char *bytes, size_t len, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found,
                 struct err *e)
 {
 	struct pkt_reader r = { .at = bytes, .end = bytes + len };
 
 	memset(found, 0, n * sizeof(*found));
+	if (below)
+		below->n = 0;
 	for (;;) {
 		enum pkt k = pkt_next(&r);
 		int rc;
 
-		if (k == PKT_FLUSH)
+		if (k == PKT_FLUSH) {
+			if (below && below->n)
+				qsort(below->refs, below->n, sizeof(*below->refs), git_ref_order);
 			return 0;
+		}
 		if (k != PKT_LINE) /* an end without a flush is a cut answer: refs could be missing */
 			return err_set(e, k == PKT_END ? ERR_UNAVAILABLE : ERR_INVALID, "the answer to ls-refs is %s",
 			               k == PKT_END ? "cut off" : "malformed");
-		if ((rc = take_ref(&r, refs, n, ids, found, e)))
+		if ((rc = take_ref(&r, refs, n, below, ids, found, e)))
 			return rc;
 	}
 }
@@ -220,7 +243,7 @@ discover(const struct ask *a, struct err *e)
 }
 
 static int
-ls_refs(const struct ask *a, const char *const *refs, size_t n, struct oid *ids, bool *found, struct err *e)
+ls_refs_once(const struct ask *a, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found, struct err *e)
 {
 	struct buf AUTO_BUF body = BUF_INIT(65536);
 	struct http_response r;
@@ -231,19 +254,35 @@ ls_refs(const struct ask *a, const char *const *refs, size_t n, struct oid *ids,
 	buf_str(&body, "0001");
 	for (size_t i = 0; i < n; i++)
 		pkt_add(&body, "ref-prefix ", refs[i]);
+	if (below)
+		pkt_add(&body, "ref-prefix ", below->prefix);
 	buf_str(&body, "0000");
 	if ((rc = buf_check(&body, "the request", e)) || (rc = request(a, "/git-upload-pack", &body, &r, e)))
 		return rc;
 	if (r.status != 200)
 		rc = status_error(a, r.status, e);
-	else if ((rc = git_heads_parse(buf_cstr(&r.body), r.body.len, refs, n, ids, found, e)))
+	else if ((rc = git_heads_parse(buf_cstr(&r.body), r.body.len, refs, n, below, ids, found, e)))
 		rc = err_wrap(e, "%s", a->url);
 	http_response_free(&r);
 	return rc;
 }
 
+/* Whoever fills the folder up must not stop the branches. */
 static int
-ask_server(const struct ask *a, const char *const *refs, size_t n, struct oid *ids, bool *found, struct err *e)
+ls_refs(const struct ask *a, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found, struct err *e)
+{
+	int rc = ls_refs_once(a, refs, n, below, ids, found, e);
+
+	if (rc != ERR_INVALID || !below)
+		return rc;
+	rc = ls_refs_once(a, refs, n, NULL, ids, found, e);
+	below->n = 0;
+	below->many = rc == 0;
+	return rc;
+}
+
+static int
+ask_server(const struct ask *a, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found, struct err *e)
 {
 	int rc;
 
@@ -253,7 +292,7 @@ ask_server(const struct ask *a, const char *const *refs, size_t n, struct oid *i
 		return rc;
 	if (!kept.v2)
 		return err_set(e, ERR_INVALID, "%s: the server does not speak git's protocol version 2", a->url);
-	rc = ls_refs(a, refs, n, ids, found, e);
+	rc = ls_refs(a, refs, n, below, ids, found, e);
 	if (rc && rc != ERR_CANCELLED) { /* look again next time: another server may answer there by then */
 		free(kept.url);
 		kept.url = NULL;
@@ -264,6 +303,13 @@ ask_server(const struct ask *a, const char *const *refs, size_t n, struct oid *i
 int
 git_remote_heads(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n,
                  int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e)
+{
+	return git_remote_heads_below(url, auth, refs, n, NULL, deadline_ms, cancel, ids, found, e);
+}
+
+int
+git_remote_heads_below(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n, struct git_below *below,
+                       int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e)
 {
 	char token[GIT_TOKEN_MAX] = "";
 	struct ask a = { .url = url, .username = auth && auth->username ? auth->username : "berth", .deadline_ms = deadline_ms,
@@ -280,7 +326,7 @@ git_remote_heads(const char *url, const struct git_remote_auth *auth, const char
 		a.token = token;
 	}
 	(void)pthread_mutex_lock(&kept.lock);
-	rc = ask_server(&a, refs, n, ids, found, e);
+	rc = ask_server(&a, refs, n, below, ids, found, e);
 	(void)pthread_mutex_unlock(&kept.lock);
 	explicit_bzero(token, sizeof(token));
 	return rc;

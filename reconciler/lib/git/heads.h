@@ -12,8 +12,22 @@
 int git_remote_heads(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n,
                      int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
 
-/* The answer to ls-refs: pkt-lines "<id> <ref>…" and a flush. What is not asked for is passed over. */
-int git_heads_parse(const char *bytes, size_t len, const char *const *refs, size_t n, struct oid *ids, bool *found,
+/* Refs below a folder, asked for with the others. */
+struct git_below {
+	const char *prefix;       /* "refs/berth/approvals/" */
+	size_t max;
+	struct arena *mem;
+	struct git_ref *refs;     /* sorted by name, in mem */
+	size_t n;
+	bool many;                /* there are more than `max`: these are some of them */
+};
+
+/* git_remote_heads with all refs below `below->prefix` in the same answer. Where they are too many for an answer, only `many` is said. */
+int git_remote_heads_below(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n, struct git_below *below,
+                           int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
+
+/* The answer to ls-refs: pkt-lines "<id> <ref>…" and a flush. What is not asked for is passed over. `below` may be NULL. */
+int git_heads_parse(const char *bytes, size_t len, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found,
                     struct err *e) MUST_USE;
 
 /* The answer to info/refs: does it say "version 2"? */

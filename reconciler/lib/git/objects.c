@@ -2,9 +2,16 @@
 /* New objects waiting to be written. */
 #include "lib/git/objects.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PACK_OVER 500
+#define WRITES_MAX 4  /* of one object, while others take what it needs away */
+#define HOLDS_MAX 256 /* folders made in vain: each time somebody removed it at once */
 
 static void *
 need(void *p)
@@ -92,6 +99,59 @@ objects_tree(struct objects *s, struct git_repo *g, const struct oid *id, const 
 		object_want(s, o);
 }
 
+/* -- one loose object --------------------------------------------------------------------------------------------- */
+
+/*
+ * Puts an empty file into the folder that the object goes to: a folder with something in it is not removed. The file's name
+ * is one that git takes for an object never finished, so that it does not stay when we are killed.
+ */
+static bool
+hold_folder(struct git_repo *g, const git_oid *id, char path[GIT_PATH_MAX])
+{
+	char hex[GIT_OID_HEXSZ + 1];
+
+	git_oid_tostr(hex, sizeof(hex), id);
+	for (int i = 0; i < HOLDS_MAX; i++) {
+		int fd, n = snprintf(path, GIT_PATH_MAX, "%sobjects/%.2s/tmp_obj_berth_XXXXXX", git_repository_commondir(g->repo), hex);
+
+		if (n < 0 || n >= GIT_PATH_MAX)
+			return false;
+		if ((fd = mkostemp(path, O_CLOEXEC)) >= 0)
+			return close(fd), true;
+		if (errno != ENOENT)
+			return false;
+		*strrchr(path, '/') = '\0';
+		if (mkdir(path, 0777) && errno != EEXIST)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * libgit2 makes the object's folder, then moves the object into it, and `git gc` removes every empty folder it comes by. The two
+ * wait for the same lock of the parent, so that a folder made in the middle of a sweep is often gone with that sweep, and one
+ * gc sweeps three times: to try again is not enough.
+ */
+int
+odb_put(struct git_repo *g, git_object_t type, const void *bytes, size_t len, struct oid *out, struct err *e)
+{
+	git_oid id;
+	int rc = git_odb_write(&id, g->loose, bytes, len, type);
+
+	for (int i = 1; rc < 0 && i < WRITES_MAX && git_error_last() && git_error_last()->klass == GIT_ERROR_OS; i++) {
+		char path[GIT_PATH_MAX];
+
+		if (!hold_folder(g, &id, path))
+			break;
+		rc = git_odb_write(&id, g->loose, bytes, len, type);
+		(void)unlink(path);
+	}
+	if (rc < 0)
+		return git_fail(e, rc, "write an object to %s", g->path);
+	git_oid_to(out, &id);
+	return 0;
+}
+
 /* -- writing ------------------------------------------------------------------------------------------------------ */
 
 static int
@@ -100,12 +160,12 @@ write_loose(struct objects *s, struct git_repo *g, struct err *e)
 	for (size_t i = 0; i < s->nwanted; i++) {
 		const struct object *o = s->wanted[i];
 		void *bytes = zip_open(o->z, o->zlen, o->len);
-		git_oid id;
-		int rc = git_odb_write(&id, g->loose, bytes, o->len, o->type);
+		struct oid id;
+		int rc = odb_put(g, o->type, bytes, o->len, &id, e);
 
 		free(bytes);
-		if (rc < 0)
-			return git_fail(e, rc, "write an object to %s", g->path);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

@@ -25,6 +25,8 @@ struct git_repo {
 	char *path;     /* the repository's own folder, no '/' at the end */
 	char *given;    /* the path that it was opened by */
 	struct git_kept_tree kept[GIT_KEPT_TREES];
+	int (*sign)(void *ctx, const void *bytes, size_t n, struct buf *out, struct err *e); /* NULL: commits are not signed */
+	void *sign_ctx;
 };
 
 static_assert(sizeof(struct oid) == sizeof(git_oid), "both are the 20 bytes of SHA-1");
@@ -73,6 +75,12 @@ bool git_lock_sweep(struct git_repo *g, const char *name, int age);
  */
 int git_object_get(struct git_repo *g, const struct oid *id, git_object_t type, size_t max, git_odb_object **out, struct err *e)
 	MUST_USE;
+
+/*
+ * Writes one loose object, whatever `git gc` removes meanwhile; *out is its id. One that is there already is made young again, as
+ * git does. ERR_UNAVAILABLE when the file system does not take it; any other code is trouble inside libgit2.
+ */
+int odb_put(struct git_repo *g, git_object_t type, const void *bytes, size_t len, struct oid *out, struct err *e) MUST_USE;
 
 static inline void
 git_odb_object_freep(git_odb_object **o)

@@ -127,6 +127,15 @@ cas(struct git_repo *g, const char *ref, const git_oid *old, const git_oid *new_
 	return rc;
 }
 
+/* Some calls of libgit2 1.5 have a code for a missing folder, others only the class of the error. */
+static bool
+is_swept(int rc)
+{
+	const git_error *last = git_error_last();
+
+	return (rc == GIT_ERROR || rc == GIT_ENOTFOUND) && last && last->klass == GIT_ERROR_OS;
+}
+
 static int
 cas_conflict(struct git_repo *g, int rc, const char *ref, struct err *e)
 {
@@ -151,7 +160,7 @@ git_ref_cas(struct git_repo *g, const char *ref, const struct oid *old, const st
 	    (moved = git_lock_sweep(g, ref, GIT_STALE_LOCK)))
 		rc = cas(g, ref, was, git_oid_of(new_id), message);
 	/* `git gc` packs refs and removes the folder that the lock was about to be made in: it is made again */
-	for (int i = 0; i < 3 && rc == GIT_ERROR && git_error_last() && git_error_last()->klass == GIT_ERROR_OS; i++)
+	for (int i = 0; i < 3 && is_swept(rc); i++)
 		rc = cas(g, ref, was, git_oid_of(new_id), message);
 	if (swept)
 		*swept = moved;

@@ -210,6 +210,30 @@ git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *aut
 }
 
 int
+git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote_auth *auth, int64_t deadline_ms, const volatile bool *cancel,
+                    struct err *e)
+{
+	static const char *const all[] = { GIT_APPROVALS "*" };
+
+	return git_fetch(g, url, auth, all, 1, deadline_ms, cancel, e);
+}
+
+int
+git_push_delete(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
+                int64_t deadline_ms, const volatile bool *cancel, struct err *e)
+{
+	char hex[OID_HEX];
+	const char *argv[] = { proc_self(), "git-child", "push", g->path, url, or_none(auth ? auth->token_file : NULL),
+		or_none(auth ? auth->username : NULL), or_none(auth ? auth->ssh_key_file : NULL), ref, hex, "", NULL };
+	int rc = git_url_check(url, e);
+
+	if (rc)
+		return rc;
+	oid_hex(old, hex);
+	return run("delete in", url, argv, deadline_ms, cancel, e);
+}
+
+int
 git_push_ref(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref,
              const struct oid *old, const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e)
 {

@@ -343,3 +343,13 @@ git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena
 	*bytes = arena_strndup(mem, git_odb_object_data(o), *len);
 	return 0;
 }
+
+int
+git_tree_read(struct git_repo *g, const struct oid *tree, const char *path, size_t max, struct arena *mem, const char **bytes,
+              size_t *len, struct err *e)
+{
+	struct oid id;
+	int rc = git_tree_find(g, tree, path, &id, NULL, e);
+
+	return rc < 0 ? rc : git_blob_read(g, &id, max, mem, bytes, len, e);
+}
