@@ -2,14 +2,14 @@
 /* HTTP requests by libcurl. */
 #include "lib/net/http.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "lib/base/str.h"
+#include "lib/net/header.h"
+#include "lib/net/init.h"
 
 #define ANSWER_MAX ((size_t)1 << 20)
 #define TIMEOUT_MS 30000
@@ -19,20 +19,12 @@ struct http {
 	CURL *curl;
 };
 
-static void
-start_once(void)
-{
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		abort();
-}
-
 struct http *
 http_new(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct http *h = calloc(1, sizeof(*h));
 
-	(void)pthread_once(&once, start_once);
+	net_init();
 	if (!h || !(h->curl = curl_easy_init()))
 		abort();
 	return h;
@@ -58,23 +50,6 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	return r->body.over ? 0 : n;
 }
 
-/* The value of a header line when it is `name`. */
-static bool
-header_is(const char *line, size_t len, const char *name, const char **value, size_t *n)
-{
-	size_t k = strlen(name);
-
-	if (len <= k || line[k] != ':' || strncasecmp(line, name, k) != 0)
-		return false;
-	*value = line + k + 1;
-	*n = len - k - 1;
-	while (*n && (**value == ' ' || **value == '\t'))
-		++*value, --*n;
-	while (*n && strchr(" \t\r\n", (*value)[*n - 1]))
-		--*n;
-	return true;
-}
-
 static void
 copy(char *to, size_t cap, const char *from, size_t n)
 {
@@ -88,7 +63,6 @@ static size_t
 on_header(char *line, size_t size, size_t n, void *ctx)
 {
 	struct http_response *r = ctx;
-	char number[24];
 	const char *v;
 	size_t len;
 
@@ -96,11 +70,8 @@ on_header(char *line, size_t size, size_t n, void *ctx)
 		copy(r->type, sizeof(r->type), v, len);
 	else if (header_is(line, size * n, "etag", &v, &len))
 		copy(r->etag, sizeof(r->etag), v, len);
-	else if (header_is(line, size * n, "retry-after", &v, &len)) {
-		copy(number, sizeof(number), v, len);
-		if (str_to_i64(number, &r->retry_after) || r->retry_after < 0)
-			r->retry_after = -1;
-	}
+	else
+		(void)header_seconds(line, size * n, "retry-after", &r->retry_after);
 	return size * n;
 }
 
