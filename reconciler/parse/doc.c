@@ -199,3 +199,30 @@ doc_read(struct arena *mem, const struct files *files, const struct file_entry *
 	*out = d;
 	return 0;
 }
+
+static void
+move_places(struct value *v, const char *path)
+{
+	v->at.file = v->at.file ? path : NULL;
+	for (size_t i = 0; v->type == VALUE_LIST && i < v->list.n; i++)
+		move_places(v->list.items[i], path);
+	for (size_t i = 0; v->type == VALUE_MAP && i < v->map.n; i++) {
+		v->map.items[i].at.file = v->map.items[i].at.file ? path : NULL;
+		move_places(v->map.items[i].value, path);
+	}
+}
+
+struct doc *
+doc_copy(struct arena *mem, const struct doc *d)
+{
+	struct doc *c = arena_memdup(mem, d, sizeof(*d));
+
+	c->path = arena_strdup(mem, d->path);
+	c->owner = d->owner ? arena_strdup(mem, d->owner) : NULL;
+	c->name = d->name ? arena_strdup(mem, d->name) : NULL;
+	c->root = value_copy(mem, d->root);
+	if (c->root)
+		move_places(c->root, c->path);
+	c->spec = d->spec ? value_get(c->root, "spec") : NULL;
+	return c;
+}

@@ -28,6 +28,9 @@ struct doc {
 int doc_read(struct arena *mem, const struct files *files, const struct file_entry *f, struct report *r, struct doc **out,
              struct err *e) MUST_USE;
 
+/* A copy that takes no more room than it needs; places point to its own path. Lives in `mem`. */
+struct doc *doc_copy(struct arena *mem, const struct doc *d);
+
 /* Everything of one commit that environments refer to. Documents are borrowed. */
 struct site {
 	const struct doc *org;            /* berth.yaml; NULL when missing */

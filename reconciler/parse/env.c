@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "parse/quantity.h"
 #include "parse/refs.h"
 
 #define NAMESPACE_PREFIX "dev-"
 #define SHM_PER_GPU (INT64_C(16) << 30)
 #define GUARANTEED_FROM (INT64_C(100) << 30) /* bytes of memory: from here on a node must not be overcommitted */
+#define EFA_PAGES "5120Mi" /* in pages of 2 MiB: what its library takes for buffers, a pod */
 #define WORLD_MAX 4096 /* claims and rules are made for each pod; far beyond what one environment trains on */
 
 struct numbers {
@@ -118,7 +120,7 @@ static void
 finish_distributed(struct numbers *n)
 {
 	struct arena *a = n->c->mem;
-	struct value *base = value_map(a), *dist = value_map(a);
+	struct value *base = value_map(a), *dist = value_map(a), *res, *pages;
 
 	value_set(a, dist, "worldSize", value_int(a, n->env->world_size));
 	value_set(a, dist, "nprocsPerNode", value_int(a, n->env->nprocs));
@@ -126,6 +128,14 @@ finish_distributed(struct numbers *n)
 	value_set(a, dist, "engine", value_str(a, "statefulset"));
 	value_set(a, dist, "rdma", value_str(a, "none"));
 	value_set(a, base, "distributed", dist);
+	/* as if it stood in the spec: limits count it, and the pod's memory is guaranteed */
+	if (str_eq(value_as_str(value_at(n->env->spec, "distributed.rdma"), NULL), "efa")) {
+		pages = value_map(a);
+		value_set(a, pages, "2Mi", value_str(a, EFA_PAGES));
+		res = value_map(a);
+		value_set(a, res, "hugepages", pages);
+		value_set(a, base, "resources", res);
+	}
 	n->env->spec = value_overlay(a, base, n->env->spec);
 }
 
@@ -164,6 +174,8 @@ read_numbers(struct refs *c)
 	env->replicas = value_as_bool(value_at(env->spec, "lifecycle.paused"), false) ? 0 : env->replicas_full;
 	read_pair(&n, "cpu", true, &env->cpu_request, &env->cpu_limit);
 	read_pair(&n, "memory", false, &env->mem_request, &env->mem_limit);
+	if (!value_as_bool(value_at(env->org ? env->org->spec : NULL, "security.memoryOvercommit"), true))
+		env->mem_request = env->mem_limit;
 	read_shm(&n);
 	read_quantity(&n, value_get(env->spec, "persistentHomeSize"), "persistentHomeSize", false, &env->home);
 }
@@ -202,8 +214,9 @@ bool
 env_guaranteed(const struct env *env)
 {
 	const char *numa = value_as_str(value_at(env->spec, "resources.numa"), "none");
+	bool asked = value_as_bool(value_get(env->flavor ? env->flavor->spec : NULL, "guaranteed"), false);
 
-	return strcmp(numa, "none") != 0 || value_len(value_at(env->spec, "resources.hugepages")) > 0 ||
+	return asked || strcmp(numa, "none") != 0 || value_len(value_at(env->spec, "resources.hugepages")) > 0 ||
 	       env->mem_limit >= GUARANTEED_FROM;
 }
 

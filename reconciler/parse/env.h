@@ -6,9 +6,38 @@
 #include <stdint.h>
 
 #include "lib/base/files.h"
+#include "lib/seal/part.h"
 #include "parse/doc.h"
 
 #define ENV_TEAMS_MAX 32
+
+enum secret_as { SECRET_ENV, SECRET_FILE, SECRET_SSH, SECRET_GIT, SECRET_REGISTRY };
+
+/* One entry of the data of a secret's Secret. */
+struct env_secret_entry {
+	const char *key;      /* in the Secret */
+	const char *value;    /* sealed_value.name: "" of an .age file; of a registry's login made of several values */
+	const char *variable; /* as: env; else NULL */
+	unsigned line;        /* of the value in its file; 0: not known */
+	/* Of the plain bytes, when world_seal_by was given; else of the sealed file, which tells nothing. Never shown to people. */
+	char digest[SEAL_DIGEST_HEX];
+};
+
+/* One item of spec.secrets. */
+struct env_secret {
+	const char *name;
+	enum secret_as as;
+	const struct value *item;      /* for places of findings */
+	const char *object, *type;     /* of the Secret: name, Kubernetes' type */
+	struct sealed *sealed;         /* NULL: of a store */
+	const char *file;              /* its path in the repository */
+	struct digest digest;          /* of its bytes, sealed as they are */
+	const char *path;              /* as: file: where; else NULL */
+	bool folder;                   /* `path` is a folder with a file an entry */
+	const char *store, *remote, *property; /* vault: ClusterSecretStore, key and property there; else NULL */
+	struct env_secret_entry *entries;
+	size_t n;
+};
 
 struct env {
 	const struct doc *doc;
@@ -22,6 +51,9 @@ struct env {
 	const struct doc *const *datasets; /* one for each item of spec.datasets, in its order */
 	size_t ndatasets;
 	const char *setup;                 /* content of the file that spec.setup names, NUL-terminated; NULL when none */
+	struct env_secret *secrets;        /* of spec.secrets, in its order; those with findings are left out */
+	size_t nsecrets;
+	char host_digest[SEAL_DIGEST_HEX]; /* of the derived host key and its certificate (world_seal_by); "": not told */
 	bool distributed;
 	int64_t world_size, nprocs, replicas_full; /* replicas_full = worldSize/nprocsPerNode, or 1 */
 	int64_t replicas;                  /* 0 when paused, else replicas_full */

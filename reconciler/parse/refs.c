@@ -6,6 +6,7 @@
 
 #include "lib/base/str.h"
 #include "parse/quantity.h"
+#include "parse/secrets.h"
 
 #define IMAGE_GPU "nvidia/cuda:12.6.0-devel-ubuntu22.04"
 #define IMAGE_CPU "ubuntu:24.04"
@@ -55,8 +56,8 @@ lookup(struct refs *c, enum kind k, const char *name, struct place at)
 	return NULL;
 }
 
-static struct place
-place_or_file(const struct refs *c, const struct value *v)
+struct place
+refs_place(const struct refs *c, const struct value *v)
 {
 	return v && v->at.line ? v->at : say_file(c->d->path);
 }
@@ -198,7 +199,7 @@ find_image(struct refs *c, const struct value *v)
 		c->env->image_ref = v->str.s;
 		return;
 	}
-	c->env->image = lookup(c, KIND_IMAGE, v->str.s, place_or_file(c, v));
+	c->env->image = lookup(c, KIND_IMAGE, v->str.s, refs_place(c, v));
 	c->env->image_ref = value_as_str(value_get(c->env->image ? c->env->image->spec : NULL, "image"), NULL);
 }
 
@@ -220,7 +221,7 @@ find_team_and_image(struct refs *c)
 	if (!value_is(team, VALUE_STR))
 		team = value_item(value_get(c->env->user ? c->env->user->spec : NULL, "teams"), 0);
 	if (value_is(team, VALUE_STR))
-		c->env->team = lookup(c, KIND_TEAM, team->str.s, place_or_file(c, team));
+		c->env->team = lookup(c, KIND_TEAM, team->str.s, refs_place(c, team));
 	if (!early) {
 		image = topmost(c, "image");
 		if (!value_is(image, VALUE_STR)) {
@@ -234,6 +235,7 @@ find_team_and_image(struct refs *c)
 	value_set(c->mem, spec, "image", value_copy(c->mem, image));
 	if (c->env->team)
 		value_set(c->mem, spec, "team", value_copy(c->mem, team));
+	secrets_join(c, spec);
 	c->env->spec = spec;
 }
 
@@ -256,14 +258,14 @@ find_list(struct refs *c, const struct value *list, enum kind k, size_t *n)
 		if (value_is(v, VALUE_MAP))
 			v = value_get(v, "name");
 		if (value_is(v, VALUE_STR))
-			docs[(*n)++] = lookup(c, k, v->str.s, place_or_file(c, v));
+			docs[(*n)++] = lookup(c, k, v->str.s, refs_place(c, v));
 	}
 	return docs;
 }
 
 /* Relative, inside its folder, written in the one shortest way. */
-static bool
-path_stays_inside(const char *s)
+bool
+refs_path_inside(const char *s)
 {
 	if (!*s)
 		return false;
@@ -278,37 +280,53 @@ path_stays_inside(const char *s)
 	}
 }
 
-/* The file of the owner's folder that `v` names; NULL, and a finding, when it may not be read or is not there. */
-static const struct file_entry *
-find_file(struct refs *c, const struct value *v, const char *field)
+/* "envs/alice/envs/alice/…": the path from the top of the repository, as git and `berth seal` print it; NULL where it is not that. */
+static const char *
+written_twice(const char *owner, const char *path)
 {
+	size_t n = strlen("envs/") + strlen(owner) + 1;
+
+	return strlen(path) > 2 * n && strncmp(path, path + n, n) == 0 ? path + n : NULL;
+}
+
+const struct file_entry *
+refs_file(struct refs *c, const struct value *v, const char *path, const char *field)
+{
+	const char *twice = c->d->owner ? written_twice(c->d->owner, path) : NULL;
 	const struct file_entry *f;
 	struct finding *x;
-	const char *path;
 
-	if (!path_stays_inside(v->str.s)) {
-		if (c->r) {
-			x = say(c->r, NOT_PERMITTED, place_or_file(c, v), "%s '%s' leaves the owner's folder", field,
-			        say_text(c->mem, v->str.s));
-			finding_help(c->r, x, "name a file below envs/%s/, without a leading '/' and without '.' or '..' parts",
-			             c->d->owner);
-		}
-		return NULL;
-	}
-	path = arena_printf(c->mem, "envs/%s/%s", c->d->owner, v->str.s);
 	dep_add(c, path);
 	if (!c->r || !c->files)
 		return NULL;
 	f = files_find(c->files, path);
 	if (!f) {
-		x = say(c->r, NOT_FOUND, place_or_file(c, v), "%s: there is no file %s", field, say_text(c->mem, path));
-		finding_help(c->r, x, "add the file in the same commit, or take the field out");
+		x = say(c->r, NOT_FOUND, refs_place(c, v), "%s: there is no file %s", field, say_text(c->mem, path));
+		if (twice && files_find(c->files, twice))
+			finding_help(c->r, x, "names begin in envs/%s/: write %s", c->d->owner, twice + strlen("envs/") + strlen(c->d->owner) + 1);
+		else
+			finding_help(c->r, x, "add the file in the same commit, or take the field out");
 		return NULL;
 	}
 	if (f->mode == FILE_REGULAR || f->mode == FILE_EXECUTABLE)
 		return f;
-	x = say(c->r, NOT_REGULAR, place_or_file(c, v), "%s: %s is not a regular file", field, say_text(c->mem, path));
+	x = say(c->r, NOT_REGULAR, refs_place(c, v), "%s: %s is not a regular file", field, say_text(c->mem, path));
 	finding_help(c->r, x, "put the file itself there");
+	return NULL;
+}
+
+/* The file of the owner's folder that `v` names; NULL, and a finding, when it may not be read or is not there. */
+static const struct file_entry *
+find_file(struct refs *c, const struct value *v, const char *field)
+{
+	struct finding *x;
+
+	if (refs_path_inside(v->str.s))
+		return refs_file(c, v, arena_printf(c->mem, "envs/%s/%s", c->d->owner, v->str.s), field);
+	if (c->r) {
+		x = say(c->r, NOT_PERMITTED, refs_place(c, v), "%s '%s' leaves the owner's folder", field, say_text(c->mem, v->str.s));
+		finding_help(c->r, x, "name a file below envs/%s/, without a leading '/' and without '.' or '..' parts", c->d->owner);
+	}
 	return NULL;
 }
 
@@ -331,19 +349,6 @@ find_setup(struct refs *c)
 		c->env->setup = bytes;
 }
 
-static void
-find_secrets(struct refs *c)
-{
-	const struct value *list = value_get(c->env->spec, "secrets");
-
-	for (size_t i = 0; i < value_len(list) && i < LIST_MAX; i++) {
-		const struct value *v = value_get(value_item(list, i), "file");
-
-		if (value_is(v, VALUE_STR))
-			(void)find_file(c, v, "secrets: file");
-	}
-}
-
 void
 refs_collect(struct refs *c)
 {
@@ -356,6 +361,6 @@ refs_collect(struct refs *c)
 	find_team_and_image(c);
 	env->datasets = find_list(c, value_get(env->spec, "datasets"), KIND_DATASET, &env->ndatasets);
 	find_setup(c);
-	find_secrets(c);
+	secrets_collect(c);
 	env->share = find_list(c, value_at(env->spec, "access.share"), KIND_USER, &env->nshare);
 }

@@ -27,3 +27,15 @@ void refs_collect(struct refs *c);
 
 /* GPUs a pod, as the environment or else its flavor says; -1 when neither is a quantity. `asked` may be NULL. */
 int64_t refs_gpu(const struct value *spec, const struct doc *flavor, bool *asked);
+
+/*
+ * The regular file at `path` of the repository, which `v` (a string, the field `field`) names, and a dependency on it. NULL when it is not there
+ * (a finding), or when files are not looked for.
+ */
+const struct file_entry *refs_file(struct refs *c, const struct value *v, const char *path, const char *field);
+
+/* Whether a path is relative, stays inside its folder and is written in the one shortest way. */
+bool refs_path_inside(const char *s);
+
+/* Where `v` stands, else the environment's file. */
+struct place refs_place(const struct refs *c, const struct value *v);
