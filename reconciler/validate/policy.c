@@ -12,7 +12,10 @@ validate_env(const struct env *env, const struct site *s, struct report *r)
 	rules_allow(&c);
 	rules_limit(&c);
 	rules_fit(&c);
+	rules_shape(&c);
 	rules_names(&c);
+	rules_contents(&c);
+	rules_secrets(&c);
 	rules_time(&c);
 	return r->errors - errors;
 }

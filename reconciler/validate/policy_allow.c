@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may use what: flavors by role and team, images, load balancers, packages that need root. */
+/* Who may use what: flavors by role and team, images, load balancers. */
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -140,27 +140,6 @@ rule_load_balancer(struct rules *c)
 	finding_note(c->r, f, "limit set at %s", roles ? say_place(c->mem, roles) : "berth.yaml, which has no access.loadBalancer");
 }
 
-static void
-rule_packages(struct rules *c)
-{
-	static const char *const managers[] = { "apt", "yum" };
-	const struct value *packages = rules_get(c, "packages");
-	struct finding *f;
-
-	if (value_as_bool(rules_doc(c->env->flavor, "rootEntry"), false))
-		return;
-	for (size_t i = 0; i < sizeof(managers) / sizeof(*managers); i++) {
-		const struct value *list = value_get(packages, managers[i]);
-
-		if (!value_len(list))
-			continue;
-		f = say(c->r, NOT_PERMITTED, rules_place(c, list), "%s packages need a flavor with rootEntry, '%s' has none", managers[i],
-		        c->env->flavor->name);
-		finding_help(c->r, f, "take the tool from conda or pip, an image that has it, or a flavor with rootEntry: true");
-		finding_note(c->r, f, "flavor set up at %s", c->env->flavor->path);
-	}
-}
-
 /* Data is granted to teams; who is in none has none. */
 static void
 rule_datasets(struct rules *c)
@@ -219,25 +198,6 @@ rule_cache(struct rules *c)
 	finding_help(c->r, f, "write redis: none; an administrator can set cache.redis in teams/<name>.yaml");
 }
 
-/* What a flavor asks for by a name of its own is in no queue's quota. */
-static void
-rule_queue_devices(struct rules *c, const struct doc *team)
-{
-	const struct value *limits = rules_doc(c->env->flavor, "resources.limits");
-	struct finding *f;
-
-	for (size_t i = 0; value_is(limits, VALUE_MAP) && i < limits->map.n; i++) {
-		const struct member *m = &limits->map.items[i];
-
-		if (str_eq(m->key, GPU_RESOURCE) || (!strchr(m->key, '/') && !str_eq(m->key, "ephemeral-storage")))
-			continue;
-		f = say(c->r, INCONSISTENT, m->at, "flavor '%s' asks for %s, which queues do not cover: pods would never start",
-		        c->env->flavor->name, m->key);
-		finding_help(c->r, f, "take it out, or use the flavor in teams without a queue");
-		finding_note(c->r, f, "the queue is that of %s", team->path);
-	}
-}
-
 /* Kueue admits only what a queue's quota covers, and says so nowhere but in the workload: pods would wait for ever. */
 static void
 rule_queue(struct rules *c)
@@ -259,8 +219,6 @@ rule_queue(struct rules *c)
 	}
 	queue = rules_doc(team, "queue");
 	quota = value_get(queue, "quota");
-	if (queue)
-		rule_queue_devices(c, team);
 	if (!queue || value_get(quota, c->env->flavor->name))
 		return;
 	f = say(c->r, NOT_PERMITTED, rules_place(c, NULL), "the queue of team '%s' has no quota for flavor '%s'", team->name,
@@ -277,7 +235,6 @@ rules_allow(struct rules *c)
 	rule_team_member(c);
 	rule_image(c);
 	rule_load_balancer(c);
-	rule_packages(c);
 	rule_datasets(c);
 	rule_nodes(c);
 	rule_cache(c);

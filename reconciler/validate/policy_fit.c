@@ -73,9 +73,10 @@ rule_shm(struct rules *c)
 	const struct value *v = rules_get(c, "resources.shm");
 	struct finding *f;
 
-	if (c->env->shm <= c->env->mem_limit)
+	/* what is written there is lost to everything else that runs, and more than half leaves the programs less than the data */
+	if (c->env->shm <= c->env->mem_limit / 2)
 		return;
-	f = say(c->r, INCONSISTENT, rules_place(c, v), "shm is %s, but it counts against the memory limit of %s",
+	f = say(c->r, INCONSISTENT, rules_place(c, v), "shm is %s, more than half of the memory limit of %s, against which it counts",
 	        quantity_bytes_text(c->mem, c->env->shm), quantity_bytes_text(c->mem, c->env->mem_limit));
 	finding_help(c->r, f, "write at most %s, or ask for more memory", quantity_bytes_text(c->mem, c->env->mem_limit / 2));
 }
@@ -119,6 +120,12 @@ rule_numa(struct rules *c)
 	const struct value *numa = rules_get(c, "resources.numa");
 	struct finding *f;
 
+	if (str_eq(value_as_str(numa, NULL), "preferred") && env->cpu_limit % 1000) {
+		f = report_add(c->r, FINDING_NO_EFFECT, SEVERITY_WARNING, rules_place(c, numa),
+		               "numa: preferred does nothing for %s cpus: only whole ones are given for good",
+		               quantity_cpu_text(c->mem, env->cpu_limit));
+		finding_help(c->r, f, "write resources: {cpu: %" PRId64 "}", env->cpu_limit / 1000 + 1);
+	}
 	if (!str_eq(value_as_str(numa, NULL), "required"))
 		return;
 	if (env->cpu_request != env->cpu_limit || env->cpu_limit % 1000 || env->cpu_limit == 0) {

@@ -6,6 +6,7 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "parse/reserved.h"
+#include "parse/shape.h"
 #include "validate/rules.h"
 
 /* Taken by claims and volumes that every environment may have. */
@@ -14,10 +15,12 @@ static const char *const volume_names[] = { "home", "shared", "checkpoints", "sh
 /* Where something already is; a mount there would hide it or be refused. */
 static const char *const system_paths[] = { "/", "/dev", "/dev/shm", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/run",
 	                                    "/tmp", "/home/dev", "/opt/berth", "/dev/hugepages", "/dev/hugepages-2Mi",
-	                                    "/dev/hugepages-1Gi", "/etc/berth", "/etc/passwd", "/etc/group" };
+	                                    "/dev/hugepages-1Gi", "/etc/berth", "/etc/passwd", "/etc/group",
+	                                    /* read by root: the cluster's, and those of yum and dnf */
+	                                    "/run/secrets/kubernetes.io", "/run/secrets/rhsm", "/run/secrets/etc-pki-entitlement" };
 
 /* Below these nothing can be mounted: the kernel's own, and berth's, which are read-only. */
-static const char *const closed_paths[] = { "/proc/", "/sys/", "/opt/berth/", "/etc/berth/" };
+static const char *const closed_paths[] = { "/proc/", "/sys/", "/opt/berth/", "/etc/berth/", "/run/berth/" };
 
 struct taken {
 	struct rules *c;
@@ -86,6 +89,27 @@ path_has_dots(const char *s)
 	return false;
 }
 
+bool
+rules_path_plain(const char *s)
+{
+	return s[0] == '/' && !path_has_dots(s) && !strchr(s, ':');
+}
+
+/* Where root neither runs nor reads anything: a volume is the user's to write. */
+static bool
+is_ours(const char *path)
+{
+	static const char *const places[] = { "/home/dev", "/data", "/shared", "/workspace", "/checkpoints", "/mnt", "/srv", "/scratch" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		size_t n = strlen(places[i]);
+
+		if (strncmp(path, places[i], n) == 0 && (path[n] == '/' || !path[n]))
+			return true;
+	}
+	return false;
+}
+
 static void
 take_path(struct taken *t, const struct value *v)
 {
@@ -95,7 +119,7 @@ take_path(struct taken *t, const struct value *v)
 	if (!value_is(v, VALUE_STR))
 		return;
 	path = path_clean(t->c->mem, v->str.s);
-	if (path[0] != '/' || path_has_dots(path) || strchr(path, ':')) {
+	if (!rules_path_plain(path)) {
 		f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "'%s' is no plain absolute path", say_text(t->c->mem, v->str.s));
 		finding_help(t->c->r, f, "start with '/' and use no ':' and no '.' or '..' parts");
 		return;
@@ -106,6 +130,11 @@ take_path(struct taken *t, const struct value *v)
 		f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "nothing can be mounted below %.*s",
 		        (int)strlen(closed_paths[i]) - 1, closed_paths[i]);
 		finding_help(t->c->r, f, "choose a place of your own, such as /data or /workspace");
+		return;
+	}
+	if (shape_root_entry(t->c->env) && !is_ours(path)) {
+		f = say(t->c->r, NOT_PERMITTED, rules_place(t->c, v), "nothing of the user's can be mounted at %s where root installs packages", path);
+		finding_help(t->c->r, f, "choose a place below /home/dev, /data, /shared, /workspace, /checkpoints, /mnt, /srv or /scratch");
 		return;
 	}
 	take(t, path, v);
@@ -139,8 +168,15 @@ rule_mounts(struct rules *c)
 		else
 			take(&t, arena_printf(c->mem, "/data/%s", value_as_str(value_get(d, "name"), "")), d);
 	}
-	for (size_t i = 0; i < value_len(secrets); i++)
-		take_path(&t, value_get(value_item(secrets, i), "path"));
+	for (size_t i = 0; i < value_len(secrets); i++) {
+		const struct value *s = value_item(secrets, i);
+
+		path = value_get(s, "path");
+		if (path)
+			take_path(&t, path);
+		else if (str_eq(value_as_str(value_get(s, "as"), NULL), "file"))
+			take(&t, arena_printf(c->mem, "/run/secrets/%s", value_as_str(value_get(s, "name"), "")), s);
+	}
 	map_free(&t.by);
 }
 

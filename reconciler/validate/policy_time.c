@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "parse/when.h"
+#include "validate/cost.h"
 #include "validate/doc_rules.h"
 #include "validate/rules.h"
 
@@ -84,6 +85,21 @@ rule_keep_until(struct rules *c)
 	finding_help(c->r, f, "write a date such as \"2026-12-31\", or with a time \"2026-12-31T18:00Z\"");
 }
 
+/* What is asked for against the environment's own budget; the user's and the team's are sums (totals.c). */
+static void
+rule_budget(struct rules *c, const struct value *monthly)
+{
+	struct cost cost;
+	struct finding *f;
+
+	rules_money(c->r, monthly, rules_place(c, monthly), "budget.monthly");
+	if (!cost_of(c->mem, c->env, &cost))
+		return;
+	f = cost_check(c->r, monthly, rules_place(c, monthly), "it", c->s, cost.month);
+	if (f)
+		finding_note(c->r, f, "%s; price set at %s", cost_text(c->mem, &cost), say_place(c->mem, rules_doc(c->env->flavor, "price")));
+}
+
 void
 rules_time(struct rules *c)
 {
@@ -94,5 +110,5 @@ rules_time(struct rules *c)
 	rule_durations(c);
 	rule_keep_until(c);
 	if (budget)
-		rules_money(c->r, budget, rules_place(c, budget), "budget.monthly");
+		rule_budget(c, budget);
 }

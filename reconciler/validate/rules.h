@@ -21,8 +21,20 @@ void rules_limit(struct rules *c);
 /* Fields that have to go together: policy_fit.c. */
 void rules_fit(struct rules *c);
 
+/* What its flavor and the cluster have to have: policy_shape.c. */
+void rules_shape(struct rules *c);
+
 /* Names and places taken twice: policy_names.c. */
 void rules_names(struct rules *c);
+
+/* What is put into the environment: packages, repositories, datasets: policy_contents.c. */
+void rules_contents(struct rules *c);
+
+/* How secrets are handed over, and those that are not sealed: policy_secrets.c. */
+void rules_secrets(struct rules *c);
+
+/* Absolute, without '.' and '..' parts and ':'; doubled slashes are fine: policy_names.c. */
+bool rules_path_plain(const char *s);
 
 /* Times, dates and the budget: policy_time.c. */
 void rules_time(struct rules *c);

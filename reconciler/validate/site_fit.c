@@ -165,7 +165,7 @@ check_image(struct site_rules *c, const struct doc *d)
 void
 site_rules_doc(struct site_rules *c, const struct doc *d)
 {
-	const struct value *size = value_at(d->spec, "sharedVolume.size");
+	const struct value *size = value_at(d->spec, "sharedVolume.size"), *dotfiles = value_at(d->spec, "dotfiles.url");
 
 	if (d->kind == KIND_FLAVOR)
 		check_flavor(c, d);
@@ -175,4 +175,6 @@ site_rules_doc(struct site_rules *c, const struct doc *d)
 		check_image(c, d);
 	else if (d->kind == KIND_USER && size)
 		rules_size(c->r, size, size->at, "sharedVolume.size");
+	if (d->kind == KIND_USER && dotfiles)
+		rules_git_url(c->r, dotfiles, dotfiles->at);
 }

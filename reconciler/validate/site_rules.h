@@ -21,3 +21,6 @@ void rules_size(struct report *r, const struct value *v, struct place at, const 
 
 /* berth.yaml has `roles` (a map), but not this one. */
 void rules_no_role(struct report *r, struct place at, const char *role, const struct value *roles);
+
+/* The URL of a git repository, with a credential in it: policy_contents.c. */
+void rules_git_url(struct report *r, const struct value *url, struct place at);

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/str.h"
+#include "lib/seal/ssh_wire.h"
 
 #define BLOB_MAX 16384
 #define RSA_BITS_MIN 3072
@@ -29,97 +31,15 @@ static const struct key_type {
 	{ "ssh-rsa", NULL, 0, false },
 };
 
-struct blob {
-	const unsigned char *at;
-	size_t left;
-};
-
-static int
-digit(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *p = c ? strchr(digits, c) : NULL;
-
-	return p ? (int)(p - digits) : -1;
-}
-
-/* RFC 4648 section 4, padded, no spare bits. */
-static bool
-base64_decode(const char *s, size_t n, unsigned char *out, size_t *len)
-{
-	size_t pad = 0;
-	uint32_t bits = 0;
-
-	*len = 0;
-	if (n == 0 || n % 4)
-		return false;
-	while (pad < 2 && s[n - 1 - pad] == '=')
-		pad++;
-	for (size_t i = 0; i < n; i++) {
-		int d = i >= n - pad ? 0 : digit(s[i]);
-
-		if (d < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)d;
-		if (i % 4 != 3)
-			continue;
-		out[(*len)++] = (unsigned char)(bits >> 16);
-		out[(*len)++] = (unsigned char)(bits >> 8);
-		out[(*len)++] = (unsigned char)bits;
-		bits = 0;
-	}
-	for (size_t i = 1; i <= pad; i++)
-		if (out[*len - i])
-			return false;
-	*len -= pad;
-	return true;
-}
-
-/* The next string: four bytes of length, most significant first, and its bytes. */
-static bool
-take(struct blob *b, struct blob *out)
-{
-	size_t n;
-
-	if (b->left < 4)
-		return false;
-	n = (size_t)b->at[0] << 24 | (size_t)b->at[1] << 16 | (size_t)b->at[2] << 8 | b->at[3];
-	if (n > b->left - 4)
-		return false;
-	*out = (struct blob){ b->at + 4, n };
-	b->at += 4 + n;
-	b->left -= 4 + n;
-	return true;
-}
-
-static bool
-is_text(const struct blob *b, const char *s)
-{
-	return b->left == strlen(s) && memcmp(b->at, s, b->left) == 0;
-}
-
-/* Bits of a number that is written without needless zeros and is positive; 0 for others. */
-static size_t
-number_bits(const struct blob *b)
-{
-	size_t skip = b->left > 0 && b->at[0] == 0, bits;
-
-	if (b->left <= skip || b->at[0] & 0x80 || (skip && !(b->at[1] & 0x80)))
-		return 0;
-	bits = (b->left - skip) * 8;
-	for (unsigned int top = b->at[skip]; !(top & 0x80); top <<= 1)
-		bits--;
-	return bits;
-}
-
 static const char *
-check_rsa(struct arena *mem, struct blob *b, const char **help)
+check_rsa(struct arena *mem, struct span *b, const char **help)
 {
-	struct blob e, n;
+	struct span e, n;
 	size_t bits;
 
-	if (!take(b, &e) || !take(b, &n) || b->left || !number_bits(&e) || !(bits = number_bits(&n)))
+	if (!span_number(b, &e) || !span_number(b, &n) || b->n)
 		return "the key is cut or damaged";
+	bits = span_bits(&n);
 	*help = NEW_KEY;
 	if (bits < RSA_BITS_MIN)
 		return arena_printf(mem, "an RSA key of %zu bits is too weak, from %d on they are taken", bits, RSA_BITS_MIN);
@@ -129,15 +49,15 @@ check_rsa(struct arena *mem, struct blob *b, const char **help)
 }
 
 static const char *
-check_point(const struct key_type *t, struct blob *b)
+check_point(const struct key_type *t, struct span *b)
 {
-	struct blob curve, point, application;
+	struct span curve, point, application;
 
-	if (t->curve && (!take(b, &curve) || !is_text(&curve, t->curve)))
+	if (t->curve && (!span_string(b, &curve) || !span_is(&curve, t->curve)))
 		return "the curve inside the key is not that of its type";
-	if (!take(b, &point) || point.left != t->point || (t->curve && point.at[0] != 4))
+	if (!span_string(b, &point) || point.n != t->point || (t->curve && point.p[0] != 4))
 		return "the key is cut or damaged";
-	if ((t->application && (!take(b, &application) || application.left == 0)) || b->left)
+	if ((t->application && (!span_string(b, &application) || application.n == 0)) || b->n)
 		return "the key is cut or damaged";
 	return NULL;
 }
@@ -145,19 +65,18 @@ check_point(const struct key_type *t, struct blob *b)
 static const char *
 check_blob(struct arena *mem, const struct key_type *t, const char *text, size_t n, const char **help)
 {
-	unsigned char *bytes;
-	struct blob b, inner;
+	char *bytes;
+	struct span b, inner;
 
 	*help = COPY_AGAIN;
 	if (n > BLOB_MAX)
 		return "the key is too long";
-	bytes = arena_alloc(mem, n + 4);
-	b.at = bytes;
-	if (!base64_decode(text, n, bytes, &b.left))
+	if (n == 0 || base64_decode(mem, text, n, &bytes, &b.n) < 0)
 		return "the key is no whole base64 text";
-	if (!take(&b, &inner))
+	b.p = (const uint8_t *)bytes;
+	if (!span_string(&b, &inner))
 		return "the key is cut or damaged";
-	if (!is_text(&inner, t->name))
+	if (!span_is(&inner, t->name))
 		return arena_printf(mem, "the line says %s, the key inside is another type", t->name);
 	return t->point ? check_point(t, &b) : check_rsa(mem, &b, help);
 }

@@ -33,5 +33,11 @@ size_t validate_env(const struct env *env, const struct site *s, struct report *
  */
 void validate_site(const struct site *s, struct report *r);
 
+/* With approvals.mode signed: whether approvers/ lets those approve who have to. Nothing in other modes. */
+void validate_approvers(const struct site *s, const struct files *files, struct report *r);
+
 /* Rules over the whole commit: berth.yaml present, files in places that berth does not know, links. */
 void validate_tree(const struct files *files, struct report *r);
+
+/* A file in a place of sealed files (lib/seal/place.h) that is not sealed; nothing else is said of it, and nothing when `r` names it already. Reads it. */
+void validate_plain(const struct files *files, const struct file_entry *f, struct report *r);
