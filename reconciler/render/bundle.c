@@ -11,6 +11,7 @@
 
 #define NAME_MAX_LENGTH 253
 #define DEPTH_MAX 100
+#define SHOWN_MAX ((size_t)8 << 20) /* of one Secret without its data: far more than its keys take */
 #define ROOM_MIN ((size_t)64 * 1024) /* bytes: lists and maps grow by doubling */
 
 /* Kinds without a namespace. "" is the core group. */
@@ -95,6 +96,7 @@ copy_clean(struct arena *mem, const struct value *v, unsigned depth)
 		return NULL;
 	if (v->type == VALUE_LIST) {
 		out = value_list(mem);
+		out->at = v->at;
 		for (size_t i = 0; i < v->list.n; i++) {
 			if (!(child = copy_clean(mem, v->list.items[i], depth + 1)))
 				return NULL;
@@ -104,12 +106,13 @@ copy_clean(struct arena *mem, const struct value *v, unsigned depth)
 	}
 	if (v->type == VALUE_MAP) {
 		out = value_map(mem);
+		out->at = v->at;
 		for (size_t i = 0; i < v->map.n; i++) {
 			if (v->map.items[i].value->type == VALUE_NULL)
 				continue;
 			if (!(child = copy_clean(mem, v->map.items[i].value, depth + 1)))
 				return NULL;
-			value_set(mem, out, v->map.items[i].key, child);
+			value_set_at(mem, out, v->map.items[i].key, v->map.items[i].at, child);
 		}
 		return out;
 	}
@@ -130,7 +133,7 @@ set_labels(struct arena *mem, struct value *metadata, const struct value *ours, 
 		if (m->value->type != VALUE_STR)
 			return err_set(e, ERR_INVALID, "label %s: labels are strings", m->key);
 		if (!str_starts(m->key, "berth.dev/"))
-			value_set(mem, labels, m->key, m->value);
+			value_set_at(mem, labels, m->key, m->at, m->value);
 	}
 	for (size_t i = 0; i < ours->map.n; i++)
 		value_set(mem, labels, ours->map.items[i].key, ours->map.items[i].value);
@@ -177,8 +180,8 @@ namespace_reserved(const char *name)
 	return strcmp(name, "default") == 0 || str_starts(name, "kube-");
 }
 
-int
-object_make(struct arena *mem, const struct bundle_unit *u, const struct value *v, struct object *out, struct err *e)
+static int
+make(struct arena *mem, const struct bundle_unit *u, const struct value *v, bool secret, struct object *out, struct err *e)
 {
 	struct object o = { 0 };
 	struct value *copy, *metadata;
@@ -202,7 +205,7 @@ object_make(struct arena *mem, const struct bundle_unit *u, const struct value *
 		return err_set(e, ERR_INVALID, "gives an object of kind '%.80s': not a kind", o.kind);
 	if (!object_name_valid(o.name))
 		return err_set(e, ERR_INVALID, "%s '%.80s': a name has only a-z, 0-9, '-' and '.'", o.kind, o.name);
-	if (strcmp(o.kind, "Secret") == 0)
+	if (!secret && strcmp(o.kind, "Secret") == 0)
 		return err_set(e, ERR_DENIED, "Secret %s: templates give no Secrets, since this would stand readable in git", o.name);
 	/* kubectl and kustomize take a list apart: what is inside would have no checks, namespace or labels of ours */
 	if (str_ends(o.kind, "List") && value_get(copy, "items"))
@@ -218,10 +221,65 @@ object_make(struct arena *mem, const struct bundle_unit *u, const struct value *
 	return 0;
 }
 
+int
+object_make(struct arena *mem, const struct bundle_unit *u, const struct value *v, struct object *out, struct err *e)
+{
+	return make(mem, u, v, false, out, e);
+}
+
+int
+object_make_own(struct arena *mem, const struct bundle_unit *u, const struct value *v, const struct object_parts *parts, struct object *out,
+                struct err *e)
+{
+	if (make(mem, u, v, parts != NULL, out, e) < 0)
+		return e->code;
+	if (!parts)
+		return 0;
+	if (strcmp(out->kind, "Secret") != 0 || value_get(out->value, "data") || value_get(out->value, "stringData"))
+		return err_set(e, ERR_INTERNAL, "%s %s: parts belong to a Secret without data", out->kind, out->name);
+	out->parts = parts->parts;
+	out->digests = parts->digests;
+	out->nparts = parts->n;
+	return 0;
+}
+
+void
+object_digest(const struct object *o, struct digest *out)
+{
+	struct hash_state h;
+	struct digest d;
+
+	value_digest(o->value, &d);
+	if (o->nparts == 0) {
+		*out = d;
+		return;
+	}
+	hash_init(&h);
+	hash_field(&h, d.b, sizeof(d.b));
+	for (size_t i = 0; i < o->nparts; i++) {
+		hash_field_str(&h, o->parts[i].key);
+		hash_field_str(&h, o->digests[i]);
+	}
+	hash_final(&h, out);
+}
+
 static int
 by_file(const void *a, const void *b)
 {
 	return strcmp(((const struct made *)a)->object.file, ((const struct made *)b)->object.file);
+}
+
+/* Two templates that give one object are a template's fault; one that gives it twice does what a spec asks of it. */
+static int
+given_twice(const struct made *a, const struct made *b, struct err *e)
+{
+	if (strcmp(a->template, b->template) == 0) {
+		err_set(e, ERR_INVALID, "%s %s is given twice: by %s", a->object.kind, a->object.name, a->template);
+		return err_hint(e, "two names of the spec lead to one object: change one of them");
+	}
+	err_set(e, ERR_INVALID, "%s:%u:%u: %s %s is given twice: by %s and by %s", b->template, b->at.line, b->at.col, b->object.kind,
+	        b->object.name, a->template, b->template);
+	return err_hint(e, "give it another name, or name the file %s to replace the other template", a->template);
 }
 
 int
@@ -237,14 +295,13 @@ bundle_make(struct arena *mem, const char *unit, struct made *made, size_t n, st
 	b->n = n;
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(made[i - 1].object.file, made[i].object.file) == 0)
-			return err_set(e, ERR_INVALID, "%s %s is given twice: by %s and by %s", made[i].object.kind, made[i].object.name,
-			               made[i - 1].template, made[i].template);
+			return given_twice(&made[i - 1], &made[i], e);
 	hash_init(&h); /* nothing may return before hash_final */
 	for (size_t i = 0; i < n; i++) {
 		struct digest d;
 
 		b->objects[i] = made[i].object;
-		value_digest(made[i].object.value, &d);
+		object_digest(&made[i].object, &d);
 		hash_field_str(&h, made[i].object.file);
 		hash_field(&h, d.b, sizeof(d.b));
 	}
@@ -253,10 +310,51 @@ bundle_make(struct arena *mem, const char *unit, struct made *made, size_t n, st
 	return 0;
 }
 
+/* What stands for one entry of a Secret's data where people look. */
+static struct value *
+shown(struct arena *mem, const struct part *p)
+{
+	if (p->sealed && p->file)
+		return value_fmt(mem, "<sealed: %s%s%s>", p->file, *p->value ? " " : "", p->value);
+	return value_str(mem, "<sealed: of berth's master key>");
+}
+
+/* The value with its data put in at its place in the order of keys; shared subtrees are not touched. */
+static struct value *
+with_data(struct arena *mem, const struct object *o)
+{
+	struct value *out = value_map(mem), *data = value_map(mem);
+
+	for (size_t i = 0; i < o->nparts; i++)
+		value_set(mem, data, o->parts[i].key, shown(mem, &o->parts[i]));
+	for (size_t i = 0; i < o->value->map.n; i++) {
+		const struct member *m = &o->value->map.items[i];
+
+		if (strcmp(m->key, "data") > 0 && !value_get(out, "data"))
+			value_set(mem, out, "data", data);
+		value_set(mem, out, m->key, m->value);
+	}
+	return out;
+}
+
+const struct value *
+object_shown(struct arena *mem, const struct object *o)
+{
+	return o->nparts ? with_data(mem, o) : o->value;
+}
+
 void
 object_write(const struct object *o, struct buf *out)
 {
-	yaml_write(o->value, out);
+	struct arena *mem;
+
+	if (o->nparts == 0) {
+		yaml_write(o->value, out);
+		return;
+	}
+	mem = arena_new(SHOWN_MAX);
+	yaml_write(with_data(mem, o), out);
+	arena_free(mem);
 }
 
 /* Written by hand: file names need no quotes. */

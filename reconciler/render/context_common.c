@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "parse/quantity.h"
+#include "parse/shape.h"
 #include "render/context.h"
 #include "render/render.h"
 
@@ -12,7 +13,8 @@ static const struct {
 	const char *name;
 	int64_t minor; /* of version 1 */
 } version_features[] = {
-	{ "supplemental-groups-policy", 35 },
+	{ "supplemental-groups-policy", STRICT_GROUPS_MINOR },
+	{ "recursive-read-only", 33 },
 };
 
 static const struct {
@@ -55,28 +57,11 @@ context_access_mode(const char *shorthand)
 	return access_modes[0].mode;
 }
 
-/* The minor number of "1.34" (also "v1.34", "1.34.2"), or 0. */
-static int64_t
-minor_version(const char *version)
-{
-	char digits[8] = "";
-	size_t n = 0;
-	int64_t minor;
-
-	if (*version == 'v')
-		version++;
-	if (!str_starts(version, "1."))
-		return 0;
-	for (version += 2; *version >= '0' && *version <= '9' && n < sizeof(digits) - 1; version++)
-		digits[n++] = *version;
-	return str_to_i64(digits, &minor) == 0 ? minor : 0;
-}
-
 static struct value *
-features(struct arena *mem, const struct value *org)
+features(struct arena *mem, const struct doc *org)
 {
-	struct value *out = value_map(mem), *list = value_at(org, "cluster.features");
-	int64_t minor = minor_version(value_as_str(value_at(org, "cluster.version"), ""));
+	struct value *out = value_map(mem), *list = org ? value_at(org->spec, "cluster.features") : NULL;
+	int64_t minor = shape_minor(org);
 
 	for (size_t i = 0; i < value_len(list); i++) {
 		const char *name = value_as_str(value_item(list, i), NULL);
@@ -108,13 +93,11 @@ context_doc(struct arena *mem, const struct doc *d)
 struct value *
 context_base(struct arena *mem, const struct doc *org)
 {
-	struct value *out = value_map(mem), *berth = value_map(mem);
-	const struct value *spec = org ? org->spec : NULL;
+	struct value *out = value_map(mem);
 
-	value_set(mem, berth, "templates", value_int(mem, TEMPLATES_VERSION));
-	value_set(mem, out, "berth", berth);
+	value_set(mem, out, "berth", value_map(mem)); /* filled by whoever knows the version of the templates (render.c) */
 	value_set(mem, out, "org", org ? context_doc(mem, org) : value_map(mem));
-	value_set(mem, out, "features", features(mem, spec));
+	value_set(mem, out, "features", features(mem, org));
 	return out;
 }
 

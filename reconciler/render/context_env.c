@@ -2,7 +2,6 @@
 /* The template context of one environment. */
 #include <string.h>
 
-#include "lib/base/hash.h"
 #include "lib/base/str.h"
 #include "parse/reserved.h"
 #include "render/context.h"
@@ -125,52 +124,13 @@ authorized_keys(struct arena *mem, const struct env *env)
 static struct value *
 user_ids(struct arena *mem, const struct env *env)
 {
-	int64_t uid = value_as_int(value_at(env->image ? env->image->spec : NULL, "user.uid"), 1000);
+	int64_t uid = context_uid(env);
 	struct value *out = value_map(mem);
 
 	value_set(mem, out, "name", value_str(mem, value_as_str(value_at(env->spec, "access.ssh.user"), "dev")));
 	value_set(mem, out, "uid", value_int(mem, uid));
 	value_set(mem, out, "gid", value_int(mem, uid));
 	return out;
-}
-
-/* One more file of the ConfigMap, and of the hash. */
-static void
-add_file(struct arena *mem, struct value *files, struct hash_state *h, const char *name, struct value *text)
-{
-	value_set(mem, files, name, text);
-	hash_field_str(h, name);
-	hash_field(h, text->str.s, text->str.len);
-}
-
-/*
- * Data of the scripts ConfigMap and the hash over it. Keys are apart: they change without a restart. The scripts come
- * with their digest, since hashing them for each environment would be most of the work.
- */
-static void
-config_files(struct arena *mem, const struct env *env, const struct context_scripts *scripts, struct value *out)
-{
-	struct value *f = value_overlay(mem, value_map(mem), scripts->files), *user = value_get(out, "user");
-	const char *name = value_as_str(value_get(user, "name"), "dev");
-	long long uid = (long long)value_as_int(value_get(user, "uid"), 1000);
-	struct hash_state h;
-	struct digest d;
-	char hex[DIGEST_HEX];
-
-	hash_init(&h);
-	hash_field(&h, scripts->digest.b, sizeof(scripts->digest.b));
-	add_file(mem, f, &h, "passwd",
-	         value_fmt(mem, "root:x:0:0:root:/root:/bin/sh\nsshd:x:74:74:sshd:/:/bin/false\n"
-	                        "%s:x:%lld:%lld:%s:/home/dev:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-	                   name, uid, uid, env->owner));
-	add_file(mem, f, &h, "group",
-	         value_fmt(mem, "root:x:0:\ntty:x:5:\nsshd:x:74:\n%s:x:%lld:\nnogroup:x:65534:\n", name, uid));
-	if (env->setup)
-		add_file(mem, f, &h, "setup.sh", value_str(mem, env->setup));
-	hash_final(&h, &d);
-	digest_hex(&d, hex);
-	value_set(mem, out, "files", f);
-	value_set(mem, out, "hash", value_strn(mem, hex, 16));
 }
 
 /* Selectors cannot change on a StatefulSet: only what is the identity goes in. */
@@ -247,11 +207,18 @@ check_room(const struct arena *mem, const struct env *env, const struct context_
 	measure(env->spec, &values, &text);
 	measure(scripts->files, &values, &text);
 	measure(env->doc->root, &values, &text);
+	if (env->image && env->image->spec)
+		measure(env->image->spec, &values, &text);
 	for (size_t i = 0; i <= env->nshare; i++) {
 		const struct doc *user = i < env->nshare ? env->share[i] : env->user;
 
 		if (user && user->spec)
 			measure(user->spec, &values, &text);
+	}
+	for (size_t i = 0; i < env->nsecrets; i++) {
+		values += 8 + env->secrets[i].n;
+		for (size_t k = 0; k < env->secrets[i].n; k++)
+			text += 2 * strlen(env->secrets[i].entries[k].key);
 	}
 	need = 256 * 1024 + values * 3072 + text * 6 + (size_t)env->replicas_full * 14 * 1024;
 	if (need > arena_room(mem))
@@ -297,7 +264,9 @@ context_env(struct arena *mem, const struct env *env, const struct context_scrip
 	value_set(mem, v, "queue", queue(mem, env, context));
 	value_set(mem, v, "keys", authorized_keys(mem, env));
 	ports(mem, env, v);
-	config_files(mem, env, scripts, v);
+	context_shape(mem, env, context, v);
+	if ((rc = context_files(mem, env, scripts, v, e)) < 0)
+		return rc;
 	rc = context_pod(mem, env, context, v, e);
 	if (rc < 0)
 		return rc;

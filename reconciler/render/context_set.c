@@ -6,7 +6,7 @@
 #include "lib/base/str.h"
 #include "parse/quantity.h"
 #include "parse/reserved.h"
-#include "render/context.h"
+#include "render/context_pod.h"
 
 #define PORTS_MAX 1000
 #define CLAIMS_MAX 1000
@@ -17,60 +17,6 @@ static const struct value *
 spec_of(const struct doc *d)
 {
 	return d ? d->spec : NULL;
-}
-
-/* The user's limit, else the role's; NULL when there is none. */
-static const struct value *
-limit_of(const struct doc *org, const struct doc *user, const char *name)
-{
-	const struct value *own = value_get(value_get(user->spec, "limits"), name);
-	const char *role = value_as_str(value_get(user->spec, "role"), "standard");
-
-	return own ? own : value_get(value_get(value_get(spec_of(org), "roles"), role), name);
-}
-
-/* Limits and what the ResourceQuota counts them by. */
-static const struct {
-	const char *limit, *resource;
-} quota_rows[] = {
-	{ "cpu", "requests.cpu" },
-	{ "memory", "requests.memory" },
-	{ "gpu", "requests.nvidia.com/gpu" },
-	{ "storage", "requests.storage" },
-	{ "environments", "count/statefulsets.apps" },
-};
-
-static bool
-has_address(const struct env *env)
-{
-	const char *org = value_as_str(value_at(spec_of(env->org), "access.ssh"), "bastion");
-
-	return strcmp(value_as_str(value_at(env->spec, "access.ssh.via"), org), "loadBalancer") == 0;
-}
-
-static struct value *
-quota(struct arena *mem, const struct doc *org, const struct doc *user, const struct env *const *envs, size_t n)
-{
-	struct value *out = value_map(mem);
-	int64_t addresses = 0, milli;
-
-	for (size_t i = 0; i < sizeof(quota_rows) / sizeof(*quota_rows); i++) {
-		const struct value *limit = limit_of(org, user, quota_rows[i].limit);
-
-		if (!limit || quantity_milli(limit, &milli) < 0)
-			continue;
-		value_set(mem, out, quota_rows[i].resource,
-		          value_str(mem, strcmp(quota_rows[i].limit, "cpu") == 0 ? quantity_cpu_text(mem, milli)
-		                                                                 : quantity_bytes_text(mem, milli / 1000)));
-	}
-	for (size_t i = 0; i < n; i++)
-		if (has_address(envs[i]))
-			addresses += value_as_bool(value_get(envs[i]->spec, "enableSSH"), true) +
-			             (value_len(value_at(envs[i]->spec, "access.web")) > 0 ||
-			              value_len(value_at(envs[i]->spec, "access.ports")) > 0);
-	value_set(mem, out, "services.loadbalancers", value_fmt(mem, "%lld", (long long)addresses));
-	value_set(mem, out, "services.nodeports", value_str(mem, "0"));
-	return out;
 }
 
 /* One claim for each name that environments share, and the user's own shared volume. */
@@ -185,77 +131,17 @@ context_user(struct arena *mem, const struct site *s, const struct doc *user, co
 	value_set(mem, v, "name", value_str(mem, user->name));
 	value_set(mem, v, "namespace", value_fmt(mem, "%s%s", prefix, user->name));
 	value_set(mem, v, "subject", subject(mem, user));
-	value_set(mem, v, "podSecurity", value_str(mem, value_as_str(value_at(org, "security.podSecurity"), "restricted")));
+	value_set(mem, v, "podSecurity", value_str(mem, context_pod_security(s->org, envs, n)));
 	value_set(mem, v, "podSecurityVersion", version ? value_fmt(mem, "v%s", version) : value_str(mem, "latest"));
 	value_set(mem, v, "egress", value_str(mem, value_as_str(value_at(org, "security.egress"), "internet")));
 	value_set(mem, v, "keep", value_bool(mem, strcmp(on_delete, "purge") != 0));
-	value_set(mem, v, "quota", quota(mem, s->org, user, envs, n));
+	value_set(mem, v, "quota", context_quota(mem, s->org, user, envs, n));
+	value_set(mem, v, "limits", context_limits(mem, s->org, user, envs, n));
 	value_set(mem, v, "claims", shared_claims(mem, s->org, user, envs, n));
 	value_set(mem, v, "queues", team_queues(mem, s, user, context));
 	value_set(mem, v, "accessPorts", access_ports(mem, envs, n));
 	*out = context;
 	return 0;
-}
-
-/*
- * What every flavor of a ClusterQueue must cover: all flavors of one group list the same resources in the same order, and
- * a resource that is not covered is never admitted. Huge pages may take all of the memory.
- */
-static const struct {
-	const char *field, *resource;
-} queue_rows[] = {
-	{ "cpu", "cpu" },
-	{ "memory", "memory" },
-	{ "memory", "hugepages-2Mi" },
-	{ "memory", "hugepages-1Gi" },
-	{ "gpu", "nvidia.com/gpu" },
-};
-
-/* A quota of 0 where the team says nothing: Kueue admits no pod that asks for a resource it does not know. */
-static struct value *
-queue_flavor(struct arena *mem, const char *name, const struct value *amounts, const struct value *borrow)
-{
-	struct value *out = value_map(mem), *list = value_list(mem);
-
-	for (size_t i = 0; i < sizeof(queue_rows) / sizeof(*queue_rows); i++) {
-		struct value *row = value_map(mem), *amount = value_get(amounts, queue_rows[i].field);
-		struct value *limit = value_get(borrow, queue_rows[i].field);
-
-		value_set(mem, row, "name", value_str(mem, queue_rows[i].resource));
-		value_set(mem, row, "nominalQuota", amount ? amount : value_str(mem, "0"));
-		if (limit)
-			value_set(mem, row, "borrowingLimit", limit);
-		value_push(mem, list, row);
-	}
-	value_set(mem, out, "name", value_str(mem, name));
-	value_set(mem, out, "resources", list);
-	return out;
-}
-
-static struct value *
-cluster_queue(struct arena *mem, const struct value *q)
-{
-	const struct value *amounts = value_get(q, "quota"), *cohort = value_get(q, "cohort");
-	struct value *out = value_map(mem), *group = value_map(mem), *groups = value_list(mem);
-	struct value *covered = value_list(mem), *flavors = value_list(mem), *fair = NULL;
-
-	for (size_t i = 0; i < sizeof(queue_rows) / sizeof(*queue_rows); i++)
-		value_push(mem, covered, value_str(mem, queue_rows[i].resource));
-	for (size_t i = 0; value_is(amounts, VALUE_MAP) && i < amounts->map.n; i++)
-		value_push(mem, flavors, queue_flavor(mem, amounts->map.items[i].key, amounts->map.items[i].value,
-		                                      cohort ? value_get(q, "borrow") : NULL));
-	value_set(mem, group, "coveredResources", covered);
-	value_set(mem, group, "flavors", flavors);
-	if (value_len(flavors) > 0)
-		value_push(mem, groups, group);
-	if (value_get(q, "weight")) {
-		fair = value_map(mem);
-		value_set(mem, fair, "weight", value_get(q, "weight"));
-	}
-	value_set(mem, out, "cohort", cohort ? value_copy(mem, cohort) : value_null(mem));
-	value_set(mem, out, "fairSharing", fair ? fair : value_null(mem));
-	value_set(mem, out, "resourceGroups", groups);
-	return out;
 }
 
 int
@@ -268,7 +154,7 @@ context_team(struct arena *mem, const struct site *s, const struct doc *team, st
 		return err_set(e, ERR_INVALID, "spec.queue.quota: at most %d flavors", QUEUE_FLAVORS_MAX);
 	value_set(mem, context, "team", context_doc(mem, team));
 	value_set(mem, context, "set", v);
-	value_set(mem, v, "queue", q && context_feature(context, "kueue") ? cluster_queue(mem, q) : value_null(mem));
+	value_set(mem, v, "queue", q && context_feature(context, "kueue") ? context_queue(mem, s, q) : value_null(mem));
 	*out = context;
 	return 0;
 }
@@ -294,11 +180,14 @@ context_org(struct arena *mem, const struct site *s, struct value **out, struct 
 	qsort(sorted, n, sizeof(*sorted), by_name);
 	for (size_t i = 0; i < n; i++) {
 		struct value *f = value_map(mem), *nodes = value_get(sorted[i]->spec, "nodeSelector");
+		struct value *levels = value_at(spec_of(s->org), "cluster.topology");
 		struct value *tolerations = value_get(sorted[i]->spec, "tolerations");
 
 		value_set(mem, f, "name", value_str(mem, sorted[i]->name));
 		value_set(mem, f, "nodeSelector", value_len(nodes) > 0 ? nodes : value_null(mem));
 		value_set(mem, f, "tolerations", value_len(tolerations) > 0 ? tolerations : value_null(mem));
+		/* a topology is that of labelled nodes */
+		value_set(mem, f, "topology", levels && value_len(nodes) > 0 ? levels : value_null(mem));
 		value_push(mem, list, f);
 	}
 	value_set(mem, context, "set", v);
