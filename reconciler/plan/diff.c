@@ -12,30 +12,35 @@
 /* Fields that the API server refuses to change on a live object; a row without a path: anything in spec. */
 static const struct immutable {
 	const char *kind, *path;
+	bool bare; /* the server puts nothing there by itself: what is live and no longer wanted was ours */
 } immutables[] = {
-	{ "StatefulSet", "spec.serviceName" },
-	{ "StatefulSet", "spec.selector" },
-	{ "StatefulSet", "spec.podManagementPolicy" },
-	{ "StatefulSet", "spec.volumeClaimTemplates" },
-	{ "PersistentVolumeClaim", "spec.accessModes" },
-	{ "PersistentVolumeClaim", "spec.storageClassName" },
-	{ "PersistentVolumeClaim", "spec.volumeMode" },
-	{ "PersistentVolumeClaim", "spec.volumeName" },
-	{ "PersistentVolumeClaim", "spec.dataSource" },
-	{ "PersistentVolumeClaim", "spec.selector" },
-	{ "Service", "spec.clusterIP" },
-	{ "RoleBinding", "roleRef" },
-	{ "ClusterRoleBinding", "roleRef" },
-	{ "PriorityClass", "value" },
-	{ "Job", "spec.template" },
-	{ "Job", "spec.selector" },
-	{ "Secret", "type" },
+	{ "StatefulSet", "spec.serviceName", false },
+	{ "StatefulSet", "spec.selector", false },
+	{ "StatefulSet", "spec.podManagementPolicy", false },
+	{ "StatefulSet", "spec.volumeClaimTemplates", true },
+	{ "PersistentVolumeClaim", "spec.accessModes", false },
+	{ "PersistentVolumeClaim", "spec.storageClassName", false },
+	{ "PersistentVolumeClaim", "spec.volumeMode", false },
+	{ "PersistentVolumeClaim", "spec.volumeName", false },
+	{ "PersistentVolumeClaim", "spec.dataSource", false },
+	{ "PersistentVolumeClaim", "spec.selector", false },
+	{ "Service", "spec.clusterIP", false },
+	{ "RoleBinding", "roleRef", false },
+	{ "ClusterRoleBinding", "roleRef", false },
+	{ "PriorityClass", "value", false },
+	{ "Job", "spec.template", false },
+	{ "Job", "spec.selector", false },
+	{ "Secret", "type", false },
+	{ "JobSet", "spec.replicatedJobs", false },
+	{ "JobSet", "spec.network", false },
+	{ "JobSet", "spec.failurePolicy", false },
+	{ "ResourceClaimTemplate", "spec", false },
 };
 
 const char *
 action_name(enum action a)
 {
-	static const char *const names[] = { "create", "change", "recreate", "delete" };
+	static const char *const names[] = { "create", "change", "recreate", "delete", "refused" };
 
 	return names[a];
 }
@@ -92,16 +97,72 @@ shrinks(const struct value *x, const struct value *y)
 	       quantity_units(value_at(y, "spec.resources.requests.storage"), &is) == 0 && is < was;
 }
 
-static bool
-must_recreate(const char *kind, const struct value *x, const struct value *y)
+static enum action
+change_of(const char *kind, const struct value *x, const struct value *y)
 {
+	bool claim = strcmp(kind, "PersistentVolumeClaim") == 0;
+
 	/* in another namespace it is another object: the old one goes, with what it holds */
 	if (!same_at(x, y, "metadata.namespace"))
-		return true;
+		return ACTION_RECREATE;
 	for (size_t i = 0; i < sizeof(immutables) / sizeof(immutables[0]); i++)
 		if (strcmp(immutables[i].kind, kind) == 0 && !same_at(x, y, immutables[i].path))
-			return true;
-	return strcmp(kind, "PersistentVolumeClaim") == 0 && shrinks(x, y);
+			return claim ? ACTION_REFUSED : ACTION_RECREATE;
+	return claim && shrinks(x, y) ? ACTION_REFUSED : ACTION_CHANGE;
+}
+
+const char *
+plan_immutable(const char *kind, const struct value *want, const struct value *live,
+               bool (*holds)(struct arena *mem, const struct value *want, const struct value *live, const char **where), struct arena *mem)
+{
+	const char *where;
+
+	for (size_t i = 0; i < sizeof(immutables) / sizeof(immutables[0]); i++) {
+		const struct value *v = value_at(want, immutables[i].path), *is = value_at(live, immutables[i].path);
+
+		if (strcmp(immutables[i].kind, kind) != 0)
+			continue;
+		if (v ? !holds(mem, v, is, &where) : is && immutables[i].bare)
+			return immutables[i].path;
+	}
+	return strcmp(kind, "PersistentVolumeClaim") == 0 && shrinks(live, want) ? "spec.resources.requests.storage" : NULL;
+}
+
+/* Entries of a Secret's data whose digest is another, or that come or go: by name alone. */
+static void
+differ_parts(struct fields *f, const struct object *was, const struct object *is, struct object_change *c)
+{
+	/* variables and files; what ssh, git and the cluster use is looked up at each use */
+	c->rolls = is->nparts > 0 && strcmp(is->parts[0].key, "credentials") != 0 && is->parts[0].kind == PART_VALUE &&
+	           str_eq(value_as_str(value_get(is->value, "type"), NULL), "Opaque");
+	for (size_t i = 0, k = 0; i < was->nparts || k < is->nparts;) {
+		int order = i == was->nparts ? 1 : k == is->nparts ? -1 : strcmp(was->parts[i].key, is->parts[k].key);
+		const struct part *p = order > 0 ? &is->parts[k] : &was->parts[i];
+
+		if (order == 0 && is->parts[k].file)
+			p = &is->parts[k];
+		if (order != 0 || strcmp(was->digests[i], is->digests[k]) != 0) {
+			field_add(f, arena_printf(f->mem, "data.%s", p->key));
+			if (!c->sealed)
+				c->sealed = p->file ? p->file : "the host key";
+		}
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static bool
+same_object(const struct object *x, const struct object *y)
+{
+	struct digest a, b;
+
+	if (!value_equal(x->value, y->value))
+		return false;
+	if (x->nparts == 0 && y->nparts == 0)
+		return true;
+	object_digest(x, &a);
+	object_digest(y, &b);
+	return memcmp(&a, &b, sizeof(a)) == 0;
 }
 
 static void
@@ -113,9 +174,10 @@ changed(struct arena *mem, const struct object *was, const struct object *is, st
 	int64_t after = value_as_int(value_at(is->value, "spec.replicas"), 1);
 
 	differ(&f, "", was->value, is->value);
+	differ_parts(&f, was, is, c);
 	c->fields = f.items;
 	c->nfields = f.n;
-	c->action = must_recreate(is->kind, was->value, is->value) ? ACTION_RECREATE : ACTION_CHANGE;
+	c->action = change_of(is->kind, was->value, is->value);
 	c->data = claim && c->action == ACTION_RECREATE;
 	if (strcmp(is->kind, "StatefulSet") != 0)
 		return;
@@ -163,7 +225,7 @@ plan_unit(struct arena *mem, const char *unit, const struct bundle *old_b, const
 
 		if (!was)
 			(void)add(mem, &p, is, ACTION_CREATE);
-		else if (!value_equal(was->value, is->value))
+		else if (!same_object(was, is))
 			changed(mem, was, is, add(mem, &p, is, ACTION_CHANGE));
 	}
 	for (size_t i = 0; old_b && i < old_b->n; i++) {
@@ -180,6 +242,7 @@ plan_unit(struct arena *mem, const char *unit, const struct bundle *old_b, const
 		p.restarts |= p.objects[i].restarts;
 		p.recreates |= p.objects[i].action == ACTION_RECREATE;
 		p.data |= p.objects[i].data;
+		p.refused |= p.objects[i].action == ACTION_REFUSED;
 	}
 	p.action = !old_b ? ACTION_CREATE : !new_b ? ACTION_DELETE : ACTION_CHANGE;
 	*out = p;
@@ -203,6 +266,7 @@ plan_value(struct arena *mem, const struct unit_plan *p)
 	set_flag(mem, v, "restarts", p->restarts);
 	set_flag(mem, v, "recreates", p->recreates);
 	set_flag(mem, v, "dataAtStake", p->data);
+	set_flag(mem, v, "refused", p->refused);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct object_change *c = &p->objects[i];
 		struct value *o = value_map(mem), *fields = value_list(mem);
@@ -218,6 +282,8 @@ plan_value(struct arena *mem, const struct unit_plan *p)
 		set_flag(mem, o, "resumes", c->resumes);
 		set_flag(mem, o, "dataAtStake", c->data);
 		set_flag(mem, o, "keptInCluster", c->kept);
+		if (c->sealed)
+			value_set(mem, o, "sealed", value_str(mem, c->sealed));
 		value_push(mem, list, o);
 	}
 	value_set(mem, v, "objects", list);

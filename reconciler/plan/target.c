@@ -16,6 +16,17 @@ target_note(struct target *t, struct arena *mem, const struct target_change *c)
 	l->items[l->n++] = *c;
 }
 
+void
+unit_state_rendered(struct unit_state *out)
+{
+	*out = (struct unit_state){
+		.there = true, .phase = UNIT_RENDERED,
+		.applied = true, .applied_reason = "Committed", .applied_message = "on branch berth/rendered",
+		.ready = "Unknown", .ready_reason = "NotObserved",
+		.ready_message = "target git: berth does not see what runs",
+	};
+}
+
 const char *
 object_id(struct arena *mem, const struct value *object)
 {

@@ -66,6 +66,10 @@ write_subject(const struct status_message *m, struct buf *out)
 		buf_str(out, ")\n");
 	} else if (m->repo)
 		buf_printf(out, "status: repository %s\n", m->repo);
+	else if (m->approved)
+		buf_printf(out, "status: %zu approved change%s\n", m->approved, m->approved == 1 ? "" : "s");
+	else if (m->files)
+		buf_printf(out, "status: %zu file%s of recipients and host keys\n", m->files, m->files == 1 ? "" : "s");
 	else
 		buf_str(out, "status: tidy\n");
 }
@@ -73,7 +77,7 @@ write_subject(const struct status_message *m, struct buf *out)
 void
 status_message_write(const struct status_message *m, const char *run, const char *reconciler, struct buf *out)
 {
-	const char *last = "";
+	const char *last = "", *who;
 
 	write_subject(m, out);
 	if (m->n > NAMED_MAX)
@@ -88,6 +92,8 @@ status_message_write(const struct status_message *m, const char *run, const char
 		last = m->items[i].commit;
 		buf_printf(out, "Berth-Spec-Commit: %s\n", last);
 	}
+	for (size_t i = 0; m->by && map_next(m->by, &i, &who, NULL);)
+		buf_printf(out, "Berth-Approved-By: %s\n", str_line(m->mem, who));
 	if (m->repo)
 		buf_printf(out, "Berth-Repository: %s\n", m->repo);
 	buf_printf(out, "Berth-Run: %s\nBerth-Reconciler: %s\n", run, reconciler);

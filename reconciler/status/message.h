@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/files.h"
+#include "lib/base/map.h"
 
 struct status_line {
 	const char *owner, *name, *from, *to;
@@ -16,6 +17,9 @@ struct status_message {
 	struct status_line *items;
 	size_t n, cap;
 	const char *repo; /* the repository's new reason, or NULL when that did not change */
+	size_t files;     /* recipients and the like that changed */
+	size_t approved;  /* changes that were approved … */
+	const struct map *by; /* … by these, as keys; NULL: nobody */
 };
 
 void status_message_init(struct status_message *m, struct arena *mem);
@@ -24,5 +28,5 @@ void status_message_init(struct status_message *m, struct arena *mem);
 void status_message_add(struct status_message *m, const char *owner, const char *name, const char *from, const char *to,
                         const struct oid *commit);
 
-/* Berth-Event, Berth-Env, Berth-Spec-Commit, Berth-Run, Berth-Reconciler; at most 500 environments are named. */
+/* Berth-Event, Berth-Env, Berth-Spec-Commit, Berth-Approved-By, Berth-Run, Berth-Reconciler; at most 500 environments are named. */
 void status_message_write(const struct status_message *m, const char *run, const char *reconciler, struct buf *out);

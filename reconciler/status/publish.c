@@ -10,12 +10,16 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
+#include "status/kept.h"
 #include "status/message.h"
+#include "status/pack.h"
+#include "status/text.h"
 
 #define FOREIGN_WALK_MAX 1000
 #define TRIES 20
 #define FLUSH_ARENA ((size_t)1 << 30)
 #define REPO_FINDINGS_MAX 50
+#define KEY_MAX 256
 
 /* What is known of one environment. */
 struct seen {
@@ -28,6 +32,7 @@ struct seen {
 
 struct publisher {
 	struct publish_config c;
+	struct map sets; /* "users/alice" -> why it is not as it should be (malloc'd text) */
 	struct map envs; /* "owner/name" -> struct seen * */
 	struct map rows; /* path on the branch -> struct row_cache * */
 	unsigned pass;
@@ -37,6 +42,9 @@ struct publisher {
 	struct arena *repo_mem;
 	struct repo_status repo;
 	bool has_repo;
+	struct kept kept;
+	struct map approved_by;  /* names of those whose approvals the next flush tells of */
+	size_t napproved;
 };
 
 struct publisher *
@@ -74,95 +82,37 @@ publisher_free(struct publisher *p)
 	for (size_t i = 0; map_next(&p->rows, &i, NULL, &v);)
 		free(v);
 	map_free(&p->rows);
+	for (size_t i = 0; map_next(&p->sets, &i, NULL, &v);)
+		free(v);
+	map_free(&p->sets);
+	kept_free(&p->kept);
+	map_free(&p->approved_by);
 	arena_free(p->repo_mem);
 	free(p);
 }
 
-/* -- one observation in one block: a hundred thousand of them must stay small ------------------------------------ */
-
-struct packer {
-	char *at; /* NULL while measuring */
-	size_t need;
-};
-
-static const char *
-pack_str(struct packer *k, const char *s)
+/* "alice/train"; false when longer than any that passed validation (61 bytes together). */
+static bool
+seen_key(char key[KEY_MAX], const char *owner, const char *name)
 {
-	size_t n;
-	char *at = k->at;
-
-	if (!s)
-		return NULL;
-	n = strlen(s) + 1;
-	k->need += n;
-	if (!at)
-		return s;
-	memcpy(at, s, n);
-	k->at += n;
-	return at;
+	return snprintf(key, KEY_MAX, "%s/%s", owner, name) < KEY_MAX;
 }
 
-static void
-pack_list(struct packer *k, const char **slots, const char *const *items, size_t n)
+static struct seen *
+seen_find(struct publisher *p, const char *owner, const char *name)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *s = pack_str(k, items[i]);
+	char key[KEY_MAX];
 
-		if (slots)
-			slots[i] = s;
-	}
-}
-
-static struct observation *
-observation_pack(const struct observation *o)
-{
-	size_t nptr = o->nobjects + o->nlater + o->nfindings;
-	struct packer k = { 0 };
-	struct observation *c = NULL;
-	const char **slots;
-
-	for (int pass = 0; pass < 2; pass++) {
-		struct observation copy = *o;
-
-		slots = NULL;
-		if (pass == 1) {
-			c = malloc(sizeof(*c) + nptr * sizeof(char *) + k.need);
-			if (!c)
-				abort();
-			slots = (const char **)(void *)(c + 1);
-			k.at = (char *)(slots + nptr);
-		}
-		copy.owner = pack_str(&k, o->owner);
-		copy.name = pack_str(&k, o->name);
-		copy.path = pack_str(&k, o->path);
-		copy.revision = pack_str(&k, o->revision);
-		copy.access_ssh = pack_str(&k, o->access_ssh);
-		copy.access_web = pack_str(&k, o->access_web);
-		copy.message = pack_str(&k, o->message);
-		copy.approval = pack_str(&k, o->approval);
-		pack_list(&k, slots, o->objects, o->nobjects);
-		pack_list(&k, slots ? slots + o->nobjects : NULL, o->later, o->nlater);
-		pack_list(&k, slots ? slots + o->nobjects + o->nlater : NULL, o->findings, o->nfindings);
-		if (pass == 1) {
-			copy.objects = slots;
-			copy.later = slots + o->nobjects;
-			copy.findings = slots + o->nobjects + o->nlater;
-			*c = copy;
-		}
-	}
-	return c;
+	return seen_key(key, owner, name) ? map_get(&p->envs, key) : NULL;
 }
 
 static struct seen *
 seen_of(struct publisher *p, const char *owner, const char *name)
 {
-	char key[256];
-	struct seen *s;
+	struct seen *s = seen_find(p, owner, name);
+	char key[KEY_MAX];
 
-	if (snprintf(key, sizeof(key), "%s/%s", owner, name) >= (int)sizeof(key))
-		return NULL; /* names are at most 61 together; a longer one never passed validation */
-	s = map_get(&p->envs, key);
-	if (s)
+	if (s || !seen_key(key, owner, name))
 		return s;
 	s = calloc(1, sizeof(*s));
 	if (!s || !(s->owner = strdup(owner)) || !(s->name = strdup(name)))
@@ -178,6 +128,26 @@ mark(struct publisher *p, struct seen *s)
 	p->any_waiting = true;
 }
 
+/* A drift that is not on the branch yet must not be forgotten by a later, calmer look. */
+static void
+keep_drift(struct observation *o, const struct observation *was)
+{
+	if (was && !o->state.drift_by) {
+		o->state.drift_by = was->state.drift_by;
+		o->state.drift_what = was->state.drift_what;
+	}
+}
+
+static void
+set_observation(struct seen *s, const struct observation *o)
+{
+	struct observation next = *o, *was = s->obs;
+
+	keep_drift(&next, was);
+	s->obs = observation_pack(&next);
+	free(was);
+}
+
 void
 publish_observe(struct publisher *p, const struct observation *o)
 {
@@ -185,10 +155,27 @@ publish_observe(struct publisher *p, const struct observation *o)
 
 	if (!s)
 		return;
-	free(s->obs);
-	s->obs = observation_pack(o);
+	set_observation(s, o);
 	s->pass = p->pass;
 	mark(p, s);
+}
+
+bool
+publish_state(struct publisher *p, const char *owner, const char *name, const struct unit_state *state)
+{
+	struct seen *s = seen_find(p, owner, name);
+	struct observation o;
+
+	if (!s || !s->obs)
+		return false;
+	o = *s->obs;
+	observe_state(&o, state);
+	keep_drift(&o, s->obs); /* or a calm look would seem to differ */
+	if (unit_state_equal(&o.state, &s->obs->state))
+		return true;
+	set_observation(s, &o);
+	mark(p, s);
+	return true;
 }
 
 static void
@@ -223,11 +210,29 @@ publish_sweep(struct publisher *p, const struct map *owners, const struct oid *c
 	for (size_t i = 0; map_next(&p->envs, &i, NULL, &v);) {
 		struct seen *s = v;
 
+		/* one that is being deleted is gone when the target says so */
+		if (s->obs && s->obs->state.phase == UNIT_DELETING)
+			continue;
 		if (s->obs && s->pass != p->pass && (!owners || map_has(owners, s->owner)))
 			set_gone(p, s, commit);
 	}
 	if (!owners)
 		p->complete = p->any_waiting = true;
+}
+
+void
+publish_set(struct publisher *p, const char *unit, const char *error)
+{
+	char *copy = error ? strdup(error) : NULL, *old = map_get(&p->sets, unit);
+
+	if (error && !copy)
+		abort();
+	if (str_eq(old, copy)) {
+		free(copy);
+		return;
+	}
+	free(copy ? map_put(&p->sets, unit, copy) : map_del(&p->sets, unit));
+	p->repo_waiting = p->has_repo;
 }
 
 void
@@ -257,10 +262,31 @@ publish_repo(struct publisher *p, const struct repo_status *r)
 	p->has_repo = p->repo_waiting = true;
 }
 
+void
+publish_file(struct publisher *p, const char *path, const void *bytes, size_t n)
+{
+	kept_set(&p->kept, path, bytes, n);
+}
+
+void
+publish_approved(struct publisher *p, const char *path, const void *bytes, size_t n, const char *const *by, size_t nby)
+{
+	kept_once(&p->kept, path, bytes, n);
+	p->napproved++;
+	for (size_t i = 0; i < nby; i++)
+		(void)map_put(&p->approved_by, by[i], NULL);
+}
+
+void
+publish_folder(struct publisher *p, const char *folder)
+{
+	kept_sweep(&p->kept, folder);
+}
+
 bool
 publish_waiting(const struct publisher *p)
 {
-	return p->any_waiting || p->repo_waiting;
+	return p->any_waiting || p->repo_waiting || p->kept.waiting;
 }
 
 static void
@@ -270,6 +296,7 @@ mark_all(struct publisher *p)
 
 	for (size_t i = 0; map_next(&p->envs, &i, NULL, &v);)
 		mark(p, v);
+	kept_mark_all(&p->kept);
 	p->repo_waiting = p->has_repo;
 	p->any_waiting = true;
 }
@@ -366,6 +393,8 @@ repo_value(struct flush *f, const struct value *old)
 	struct arena *m = f->mem;
 	struct value *v = value_map(m), *list = value_list(m), *drift = value_map(m), *was;
 	char text[OID_HEX > RFC3339_LEN ? OID_HEX : RFC3339_LEN];
+	const char *unit;
+	void *error;
 
 	value_set(m, v, "apiVersion", value_str(m, "berth.dev/v1"));
 	value_set(m, v, "kind", value_str(m, "RepositoryStatus"));
@@ -376,6 +405,8 @@ repo_value(struct flush *f, const struct value *old)
 		value_set(m, v, "approvals", value_str(m, r->approvals));
 	for (size_t i = 0; i < r->nfindings; i++)
 		value_push(m, list, value_str(m, r->findings[i]));
+	for (size_t i = 0; value_len(list) < REPO_FINDINGS_MAX && map_next(&f->p->sets, &i, &unit, &error);)
+		value_push(m, list, value_str(m, text_line(m, arena_printf(m, "%s: %s", unit, (const char *)error))));
 	if (value_len(list))
 		value_set(m, v, "findings", list);
 	was = value_get(old, "drift");
@@ -532,7 +563,7 @@ put_readme(struct flush *f, struct err *e)
 	struct value *repo = NULL;
 	struct report ignored;
 	const char *bytes;
-	struct oid tree, id;
+	struct oid tree;
 	size_t len;
 	int rc;
 
@@ -540,8 +571,7 @@ put_readme(struct flush *f, struct err *e)
 	    (rc = git_tree_diff(f->git, NULL, &tree, 0, row_visit, &l, e)) < 0)
 		return rc;
 	report_init(&ignored, f->mem);
-	if (git_tree_find(f->git, &tree, "repo.yaml", &id, NULL, NULL) == 0 &&
-	    git_blob_read(f->git, &id, FILE_DOC_MAX, f->mem, &bytes, &len, NULL) == 0 &&
+	if (git_tree_read(f->git, &tree, "repo.yaml", FILE_DOC_MAX, f->mem, &bytes, &len, NULL) == 0 &&
 	    yaml_read(f->mem, "repo.yaml", bytes, len, NULL, &ignored, &repo) < 0)
 		repo = NULL;
 	status_table(l.items, l.n, repo, &text);
@@ -557,6 +587,8 @@ flush_commit(struct flush *f, struct oid *id, struct err *e)
 	struct oid tree;
 	int rc;
 
+	f->msg.approved = f->p->napproved;
+	f->msg.by = &f->p->approved_by;
 	status_message_write(&f->msg, f->p->c.run, f->p->c.reconciler, &text);
 	if ((rc = put_readme(f, e)) < 0 || (rc = git_edit_write(f->edit, &tree, NULL, e)) < 0 ||
 	    (rc = git_commit_write(f->git, &tree, &f->tip, f->has_tip, buf_cstr(&text), f->now, id, e)) < 0)
@@ -613,7 +645,8 @@ flush_once(struct flush *f, struct err *e)
 	for (size_t i = 0; map_next(&f->p->envs, &i, NULL, &v);)
 		if (((struct seen *)v)->waiting && (rc = flush_env(f, v, e)) < 0)
 			return rc;
-	if ((rc = flush_repo(f, e)) < 0 || (f->p->complete && (rc = drop_unknown(f, e)) < 0))
+	if ((rc = flush_repo(f, e)) < 0 || (f->p->complete && (rc = drop_unknown(f, e)) < 0) ||
+	    (rc = kept_flush(&f->p->kept, f->edit, f->mem, &f->msg.files, e)) < 0)
 		return rc;
 	if (f->restore || git_edit_changed(f->edit)) {
 		if ((rc = flush_commit(f, &id, e)) < 0)
@@ -641,6 +674,9 @@ settle(struct publisher *p)
 			seen_free(s);
 		}
 	}
+	kept_settle(&p->kept);
+	map_free(&p->approved_by);
+	p->napproved = 0;
 	p->any_waiting = p->repo_waiting = p->complete = false;
 	p->repo.drift_by = p->repo.drift_commit = NULL;
 }

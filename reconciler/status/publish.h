@@ -20,6 +20,16 @@ void publisher_free(struct publisher *p);
 /* Remembers what was seen; replaces what was seen of it before. Everything is copied. */
 void publish_observe(struct publisher *p, const struct observation *o);
 
+/*
+ * What the target says of an environment now, between passes: replaces `state` of what was observed last, the rest of it stays
+ * (spec's commit, pending, findings, inventory …). Copied. It waits for a flush when anything differs; a drift that was reported
+ * stays until another comes. False when nothing is known of the environment: only a pass can make it known.
+ */
+bool publish_state(struct publisher *p, const char *owner, const char *name, const struct unit_state *s);
+
+/* Why a set that is no environment ("users/alice", "org") is not as it should be, or NULL: a finding of the repository. Copied. */
+void publish_set(struct publisher *p, const char *unit, const char *error);
+
 /* The environment is gone from main (as of `commit`) and from the target: its file goes. */
 void publish_gone(struct publisher *p, const char *owner, const char *name, const struct oid *commit);
 
@@ -43,6 +53,20 @@ struct repo_status {
 	struct oid commit;   /* of main */
 };
 void publish_repo(struct publisher *p, const struct repo_status *r);
+
+/*
+ * A whole file of the branch, for what people need to trust (status/recipients.h): these bytes, or with NULL none. Copied; the same as before is
+ * nothing. The paths must be none of those that statuses have.
+ */
+void publish_file(struct publisher *p, const char *path, const void *bytes, size_t n);
+/*
+ * The record of an approved change: whoever comes first writes it, and it stays. The commit that brings it names those who approved
+ * (Berth-Approved-By).
+ */
+void publish_approved(struct publisher *p, const char *path, const void *bytes, size_t n, const char *const *by, size_t nby);
+
+/* Every file of this folder has been given: others go. */
+void publish_folder(struct publisher *p, const char *folder);
 
 /* Something was observed that has not been compared with the branch yet. */
 bool publish_waiting(const struct publisher *p);

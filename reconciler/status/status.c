@@ -6,13 +6,19 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "status/text.h"
 
 #define FINDINGS_MAX 20
-#define MESSAGE_MAX 256
-#define TABLE_MAX 1000
+#define LINES_MAX 20 /* errors, waiting */
 
 static const char *const phases[PHASE_COUNT] = { "Held", "Rendered", "Queued", "Provisioning", "Ready", "Degraded", "Failed",
 	"Pausing", "Paused", "Deleting" };
+
+static const enum phase of_unit[] = {
+	[UNIT_RENDERED] = PHASE_RENDERED, [UNIT_QUEUED] = PHASE_QUEUED, [UNIT_PROVISIONING] = PHASE_PROVISIONING,
+	[UNIT_READY] = PHASE_READY, [UNIT_DEGRADED] = PHASE_DEGRADED, [UNIT_FAILED] = PHASE_FAILED,
+	[UNIT_PAUSING] = PHASE_PAUSING, [UNIT_PAUSED] = PHASE_PAUSED, [UNIT_DELETING] = PHASE_DELETING,
+};
 
 static const char *const pendings[PENDING_COUNT] = { "", "Invalid", "ApprovalMissing", "QuotaExceeded", "GuardHeld",
 	"RenderUpgrade" };
@@ -29,6 +35,17 @@ pending_name(enum pending p)
 	return p < PENDING_COUNT ? pendings[p] : "";
 }
 
+const struct value *
+status_condition(const struct value *status, const char *type)
+{
+	const struct value *list = value_get(status, "conditions");
+
+	for (size_t i = 0; i < value_len(list); i++)
+		if (str_eq(value_as_str(value_get(value_item(list, i), "type"), NULL), type))
+			return value_item(list, i);
+	return NULL;
+}
+
 enum phase
 status_phase(const struct value *status)
 {
@@ -40,28 +57,55 @@ status_phase(const struct value *status)
 	return PHASE_COUNT;
 }
 
-static struct value *
-text_list(struct arena *mem, const char *const *items, size_t n)
+void
+observe_state(struct observation *o, const struct unit_state *s)
 {
-	struct value *list = value_list(mem);
-
-	for (size_t i = 0; i < n; i++)
-		value_push(mem, list, value_str(mem, items[i]));
-	return list;
+	o->state = *s;
+	o->live = s->there;
+	if (o->state.nerrors > LINES_MAX)
+		o->state.nerrors = LINES_MAX;
+	if (o->state.nwaiting > LINES_MAX)
+		o->state.nwaiting = LINES_MAX;
 }
 
-/* At most MESSAGE_MAX bytes, cut at a character. */
+/* Does the target see what runs? */
+static bool
+is_seen(const struct observation *o)
+{
+	return o->state.phase != UNIT_RENDERED;
+}
+
+/* Is there anything to say of it: on the target, or on its way there? */
+static bool
+is_up(const struct observation *o)
+{
+	return o->live || o->applied;
+}
+
+static enum phase
+phase_of(const struct observation *o)
+{
+	if (!o->live && !(o->applied && is_seen(o)))
+		return PHASE_HELD;
+	return (size_t)o->state.phase < sizeof(of_unit) / sizeof(of_unit[0]) ? of_unit[o->state.phase] : PHASE_PROVISIONING;
+}
+
+/* At most TEXT_MAX bytes, cut at a character. */
 static struct value *
 short_text(struct arena *mem, const char *s)
 {
-	size_t n = strlen(s);
+	return value_strn(mem, s, text_cut(s));
+}
 
-	if (n > MESSAGE_MAX) {
-		n = MESSAGE_MAX;
-		while (n && ((unsigned char)s[n] & 0xc0) == 0x80)
-			n--;
-	}
-	return value_strn(mem, s, n);
+/* Lines of the target, which may hold what strangers wrote. */
+static struct value *
+line_list(struct arena *mem, const char *const *items, size_t n)
+{
+	struct value *list = value_list(mem);
+
+	for (size_t i = 0; i < n && i < LINES_MAX; i++)
+		value_push(mem, list, value_str(mem, text_line(mem, items[i])));
+	return value_len(list) ? list : NULL;
 }
 
 static struct value *
@@ -88,21 +132,10 @@ struct condition {
 	const char *type, *status, *reason, *message;
 };
 
-static const struct value *
-old_condition(const struct value *old, const char *type)
-{
-	const struct value *list = value_get(old, "conditions");
-
-	for (size_t i = 0; i < value_len(list); i++)
-		if (str_eq(value_as_str(value_get(value_item(list, i), "type"), NULL), type))
-			return value_item(list, i);
-	return NULL;
-}
-
 static void
 add_condition(struct arena *mem, struct value *list, const struct value *old, const struct condition *c, int64_t now)
 {
-	const struct value *was = old_condition(old, c->type);
+	const struct value *was = status_condition(old, c->type);
 	struct value *v = value_map(mem), *since;
 
 	value_set(mem, v, "type", value_str(mem, c->type));
@@ -131,35 +164,54 @@ later_message(struct arena *mem, const struct observation *o)
 	return arena_strdup(mem, buf_cstr(&text));
 }
 
+static struct condition
+applied_condition(struct arena *mem, const struct observation *o)
+{
+	const struct unit_state *s = &o->state;
+	const char *message = !s->applied && s->nerrors ? s->errors[0] : s->applied_message;
+
+	if (!is_up(o))
+		return (struct condition){ "Applied", "False", "Held", "" };
+	return (struct condition){ "Applied", s->applied ? "True" : "False",
+		s->applied_reason ? text_line(mem, s->applied_reason) : s->applied ? "Applied" : "Applying", text_line(mem, message) };
+}
+
+static struct condition
+ready_condition(struct arena *mem, const struct value *old, const struct observation *o)
+{
+	const struct unit_state *s = &o->state;
+	const struct value *was = status_condition(old, "Ready");
+
+	if (!is_up(o))
+		return (struct condition){ "Ready", "Unknown", "Held", "nothing is live" };
+	if (!is_seen(o) && o->applied && o->paused)
+		return (struct condition){ "Ready", "False", "Paused", "paused by its spec: no pods are wanted, volumes stay" };
+	if (!is_seen(o) && !o->applied && was) /* nobody looked: what was said of what is live still holds */
+		return (struct condition){ "Ready", value_as_str(value_get(was, "status"), "Unknown"),
+			value_as_str(value_get(was, "reason"), "NotObserved"), value_as_str(value_get(was, "message"), "") };
+	return (struct condition){ "Ready", s->ready ? text_line(mem, s->ready) : "Unknown",
+		s->ready_reason ? text_line(mem, s->ready_reason) : "NotObserved", text_line(mem, s->ready_message) };
+}
+
 static struct value *
 conditions(struct arena *mem, const struct value *old, const struct observation *o, int64_t now)
 {
-	bool invalid = o->pending == PENDING_INVALID;
+	bool invalid = o->pending == PENDING_INVALID, waits = o->pending == PENDING_APPROVAL, up = is_up(o);
 	struct condition rows[] = {
-		{ "Approved", "True", o->approval, o->approval && str_eq(o->approval, "NotEnforced") ? "approvals not enforced" : "" },
+		{ "Approved", waits ? "False" : "True", waits ? "ApprovalMissing" : o->approval,
+		  waits ? o->message : o->approval && str_eq(o->approval, "NotEnforced") ? "approvals not enforced" : "" },
 		{ "Validated", invalid ? "False" : "True", invalid ? "Invalid" : "Valid", invalid ? o->message : "" },
-		{ "Rendered", o->live ? "True" : "False", o->live ? (o->nlater ? "RenderedInPart" : "Rendered") : "Held",
-		  later_message(mem, o) },
-		{ "Applied", o->live ? "True" : "False", o->live ? "Committed" : "Held",
-		  o->live ? "on branch berth/rendered" : "" },
-		{ "Ready", "Unknown", o->live ? "NotObserved" : "Held",
-		  o->live ? "target git: berth does not see what runs" : "nothing is live" },
+		{ "Rendered", up ? "True" : "False", up ? (o->nlater ? "RenderedInPart" : "Rendered") : "Held", later_message(mem, o) },
+		applied_condition(mem, o),
+		ready_condition(mem, old, o),
 	};
-	const struct value *was = old_condition(old, "Rendered");
+	const struct value *was = status_condition(old, "Rendered");
 	struct value *list = value_list(mem);
 
 	if (o->live && !o->applied && was && str_eq(value_as_str(value_get(was, "status"), NULL), "True")) {
 		/* what is live was rendered earlier: what was said of it then still holds */
 		rows[2].reason = value_as_str(value_get(was, "reason"), "Rendered");
 		rows[2].message = value_as_str(value_get(was, "message"), "");
-	}
-	if (o->applied && o->paused)
-		rows[4] = (struct condition){ "Ready", "False", "Paused", "paused by its spec: no pods are wanted, volumes stay" };
-	was = old_condition(old, "Ready");
-	if (o->live && !o->applied && was) {
-		rows[4].status = value_as_str(value_get(was, "status"), "Unknown");
-		rows[4].reason = value_as_str(value_get(was, "reason"), "NotObserved");
-		rows[4].message = value_as_str(value_get(was, "message"), "");
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		add_condition(mem, list, old, &rows[i], now);
@@ -176,8 +228,8 @@ observed(struct arena *mem, const struct value *old, const struct observation *o
 
 	if (!o->live)
 		return NULL;
-	/* the same content is live: the commit that brought it stays the answer */
-	if (was && str_eq(value_as_str(value_get(was, "revision"), NULL), o->revision))
+	/* the same content is live, or the new one is not there as a whole: the commit that brought what was stays the answer */
+	if (!o->state.applied || (was && str_eq(value_as_str(value_get(was, "revision"), NULL), o->revision)))
 		return value_get(old, "observed");
 	value_set(mem, v, "commit", commit_text(mem, &o->commit));
 	value_set(mem, v, "path", value_str(mem, o->path));
@@ -186,14 +238,28 @@ observed(struct arena *mem, const struct value *old, const struct observation *o
 	return v;
 }
 
+/* Are these keys the same in both? */
+static bool
+same_keys(const struct value *x, const struct value *y, const char *const *keys)
+{
+	for (; *keys; keys++) {
+		const struct value *a = value_get(x, *keys), *b = value_get(y, *keys);
+
+		if (!a != !b || (a && !value_equal(a, b)))
+			return false;
+	}
+	return true;
+}
+
 static struct value *
 pending(struct arena *mem, const struct value *old, const struct observation *o, int64_t now)
 {
+	static const char *const keys[] = { "reason", "message", "findings", NULL };
 	struct value *was = value_get(old, "pending"), *v = value_map(mem), *list = value_list(mem);
 
 	if (o->pending == PENDING_NONE)
 		return NULL;
-	value_set(mem, v, "commit", commit_text(mem, &o->commit));
+	value_set(mem, v, "commit", commit_text(mem, oid_zero(&o->waits) ? &o->commit : &o->waits));
 	value_set(mem, v, "reason", value_str(mem, pending_name(o->pending)));
 	if (o->message)
 		value_set(mem, v, "message", short_text(mem, o->message));
@@ -201,26 +267,13 @@ pending(struct arena *mem, const struct value *old, const struct observation *o,
 		value_push(mem, list, value_str(mem, o->findings[i]));
 	if (value_len(list))
 		value_set(mem, v, "findings", list);
-	value_set(mem, v, "since", time_text(mem, now));
-	if (was && value_equal(value_get(was, "reason"), value_get(v, "reason")) &&
-	    str_eq(value_as_str(value_get(was, "message"), NULL), value_as_str(value_get(v, "message"), NULL)) &&
-	    ((!value_get(was, "findings") && !value_get(v, "findings")) ||
-	     (value_get(was, "findings") && value_get(v, "findings") &&
-	      value_equal(value_get(was, "findings"), value_get(v, "findings")))))
-		return was;
-	return v;
-}
-
-static struct value *
-access_of(struct arena *mem, const struct observation *o)
-{
-	struct value *v = value_map(mem);
-
-	if (o->access_ssh)
-		value_set(mem, v, "ssh", value_str(mem, o->access_ssh));
-	if (o->access_web)
-		value_set(mem, v, "web", value_str(mem, o->access_web));
-	return value_len(v) ? v : NULL;
+	/* the sum in the message moves with what others hold; it has been waiting all along */
+	if (o->pending == PENDING_QUOTA && str_eq(value_as_str(value_get(was, "reason"), NULL), pending_name(PENDING_QUOTA)) &&
+	    value_get(was, "since"))
+		value_set(mem, v, "since", value_get(was, "since"));
+	else
+		value_set(mem, v, "since", time_text(mem, now));
+	return was && same_keys(was, v, keys) ? was : v;
 }
 
 static void
@@ -228,6 +281,67 @@ set_if(struct arena *mem, struct value *map, const char *key, struct value *v)
 {
 	if (v)
 		value_set(mem, map, key, v);
+}
+
+static void
+set_str(struct arena *mem, struct value *map, const char *key, const char *text)
+{
+	if (text)
+		value_set(mem, map, key, value_str(mem, text));
+}
+
+static struct value *
+access_of(struct arena *mem, const struct value *old, const struct observation *o)
+{
+	/* how to get into what is live, when a newer spec is held */
+	bool keep = o->live && !o->applied;
+	struct value *v = value_map(mem);
+
+	set_str(mem, v, "ssh", keep ? value_as_str(value_at(old, "access.ssh"), NULL) : o->access_ssh);
+	set_str(mem, v, "web", keep ? value_as_str(value_at(old, "access.web"), NULL) : o->access_web);
+	if (o->live && o->state.address)
+		set_str(mem, v, "address", text_line(mem, o->state.address));
+	return value_len(v) ? v : NULL;
+}
+
+/* The last foreign hand that was repaired. */
+static struct value *
+drift(struct arena *mem, const struct value *old, const struct observation *o, int64_t now)
+{
+	static const char *const keys[] = { "by", "what", NULL };
+	struct value *was = value_get(old, "drift"), *v = value_map(mem);
+
+	if (!o->state.drift_by)
+		return was;
+	value_set(mem, v, "by", value_str(mem, text_line(mem, o->state.drift_by)));
+	value_set(mem, v, "what", value_str(mem, text_line(mem, o->state.drift_what)));
+	value_set(mem, v, "restored", time_text(mem, now));
+	return was && same_keys(was, v, keys) ? was : v;
+}
+
+/* Why the newest spec is not what runs: findings in it, or what the target refused. */
+static struct value *
+last_error(struct arena *mem, const struct value *old, const struct value *pending, const struct observation *o, int64_t now)
+{
+	static const char *const keys[] = { "reason", "message", "errors", NULL };
+	const struct unit_state *s = &o->state;
+	struct value *errors = line_list(mem, s->errors, s->nerrors), *was = value_get(old, "lastError"), *v = value_map(mem);
+
+	if (o->pending == PENDING_INVALID) {
+		set_str(mem, v, "reason", "Invalid");
+		set_if(mem, v, "message", value_get(pending, "message"));
+		set_if(mem, v, "at", value_get(pending, "since"));
+		set_if(mem, v, "errors", errors);
+		return v;
+	}
+	if (!errors)
+		return NULL;
+	set_str(mem, v, "reason", s->applied || !s->applied_reason ? "ApplyFailed" : text_line(mem, s->applied_reason));
+	value_set(mem, v, "message", value_item(errors, 0));
+	value_set(mem, v, "commit", commit_text(mem, &o->commit));
+	value_set(mem, v, "at", time_text(mem, now));
+	value_set(mem, v, "errors", errors);
+	return was && same_keys(was, v, keys) ? was : v;
 }
 
 struct value *
@@ -240,96 +354,17 @@ status_next(struct arena *mem, const struct value *old, const struct observation
 	value_set(mem, meta, "owner", value_str(mem, o->owner));
 	value_set(mem, meta, "name", value_str(mem, o->name));
 	value_set(mem, v, "metadata", meta);
-	value_set(mem, v, "phase", value_str(mem, phase_name(o->live ? o->phase : PHASE_HELD)));
+	value_set(mem, v, "phase", value_str(mem, phase_name(phase_of(o))));
 	set_if(mem, v, "observed", observed(mem, old, o));
+	if (is_up(o))
+		set_if(mem, v, "use", o->use ? use_value(mem, o->use) : value_get(old, "use"));
 	set_if(mem, v, "pending", pending(mem, old, o, now));
 	value_set(mem, v, "conditions", conditions(mem, old, o, now));
-	set_if(mem, v, "access", o->applied || !o->live ? access_of(mem, o) : value_get(old, "access"));
+	set_if(mem, v, "waiting", line_list(mem, o->state.waiting, o->state.nwaiting));
+	set_if(mem, v, "access", access_of(mem, old, o));
 	if (o->live)
-		value_set(mem, v, "inventory", text_list(mem, o->objects, o->nobjects));
-	if (o->pending == PENDING_INVALID) {
-		struct value *err = value_map(mem), *p = value_get(v, "pending");
-
-		value_set(mem, err, "reason", value_str(mem, "Invalid"));
-		set_if(mem, err, "message", value_get(p, "message"));
-		set_if(mem, err, "at", value_get(p, "since"));
-		value_set(mem, v, "lastError", err);
-	}
+		value_set(mem, v, "inventory", value_strs(mem, o->objects, o->nobjects));
+	set_if(mem, v, "lastError", last_error(mem, old, value_get(v, "pending"), o, now));
+	set_if(mem, v, "drift", drift(mem, old, o, now));
 	return v;
-}
-
-/* -- README.md --------------------------------------------------------------------------------------------------- */
-
-/* Pipes and line ends would break the table; angle brackets would be HTML, square ones somebody's link. */
-static void
-cell(struct buf *out, const char *s)
-{
-	for (; *s; s++) {
-		if (strchr("|<`\\@[]", *s))
-			buf_char(out, '\\');
-		buf_char(out, (unsigned char)*s < 0x20 ? ' ' : *s);
-	}
-}
-
-void
-status_row_of(const struct value *status, struct status_row *out)
-{
-	*out = (struct status_row){
-		.owner = value_as_str(value_at(status, "metadata.owner"), "?"),
-		.name = value_as_str(value_at(status, "metadata.name"), "?"),
-		.phase = status_phase(status),
-		.commit = value_as_str(value_at(status, "observed.commit"), ""),
-		.reason = value_as_str(value_at(status, "pending.reason"), ""),
-		.message = value_as_str(value_at(status, "pending.message"), ""),
-	};
-}
-
-static void
-table_row(const struct status_row *r, struct buf *out)
-{
-	buf_printf(out, "| [%s/%s](envs/%s/%s.yaml) | %s | %.7s | ", r->owner, r->name, r->owner, r->name,
-	           phase_name(r->phase), r->commit);
-	if (*r->reason) {
-		buf_printf(out, "%s: ", r->reason);
-		cell(out, r->message);
-	}
-	buf_str(out, " |\n");
-}
-
-static void
-table_head(const struct status_row *rows, size_t n, struct buf *out)
-{
-	size_t count[PHASE_COUNT + 1] = { 0 }, waiting = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		count[rows[i].phase]++;
-		waiting += *rows[i].reason != '\0';
-	}
-	buf_printf(out, "# Environments\n\n%zu environment%s", n, n == 1 ? "" : "s");
-	for (int p = 0; p < PHASE_COUNT; p++)
-		if (count[p])
-			buf_printf(out, ", %zu %s", count[p], phases[p]);
-	buf_printf(out, "; %zu with a newer spec that is not applied.\n", waiting);
-}
-
-void
-status_table(const struct status_row *rows, size_t n, const struct value *repo, struct buf *out)
-{
-	const char *reason = value_as_str(value_get(repo, "reason"), "");
-	size_t shown = 0;
-
-	table_head(rows, n, out);
-	if (*reason && strcmp(reason, "Adopted") != 0) {
-		buf_printf(out, "\n**%s**: ", reason);
-		cell(out, value_as_str(value_get(repo, "message"), ""));
-		buf_str(out, " ([repo.yaml](repo.yaml))\n");
-	}
-	buf_str(out, "\n| environment | phase | commit | waiting |\n|---|---|---|---|\n");
-	for (int calm = 0; calm < 2; calm++)
-		for (size_t i = 0; i < n; i++)
-			if ((*rows[i].reason == '\0') == calm && shown++ < TABLE_MAX)
-				table_row(&rows[i], out);
-	if (n > TABLE_MAX)
-		buf_printf(out, "\n%zu more: see the folder envs/.\n", n - TABLE_MAX);
-	buf_str(out, "\nWritten by berth; what is changed here by hand is overwritten.\n");
 }
