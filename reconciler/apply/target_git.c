@@ -2,9 +2,11 @@
 /* The rendered branch: a tree edited in memory, one commit a pass, compare-and-swap. */
 #include "apply/target_git.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/git_secrets.h"
 #include "apply/kustomization.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
@@ -26,6 +28,9 @@ struct target_git {
 	struct oid known, known_tree; /* the tip that this process wrote or checked last */
 	struct target_view view;
 	struct map lists; /* folders whose kustomization must be made anew */
+	struct decryptor *decryptor; /* NULL: no master key */
+	char recipient[AGE_TEXT_MAX]; /* Secrets are written sealed for it; "": they are not written */
+	bool keep_secrets;  /* no sealed Secret can be made now: those that are there stay */
 };
 
 static struct target_git *
@@ -390,12 +395,17 @@ put_object(struct target_git *t, const struct object *o, const char *unit, struc
 	return 0;
 }
 
+/* Is this file what the bundle makes of the folder? */
 static bool
-in_bundle(const struct bundle *b, const char *file)
+belongs(const struct target_git *t, const struct bundle *b, const char *file)
 {
+	if (strcmp(file, "kustomization.yaml") == 0)
+		return true;
+	if (strcmp(file, SECRETS_DIGEST) == 0)
+		return bundle_has_secrets(b) || t->keep_secrets;
 	for (size_t i = 0; i < b->n; i++)
 		if (strcmp(b->objects[i].file, file) == 0)
-			return true;
+			return !b->objects[i].nparts || *t->recipient || t->keep_secrets;
 	return false;
 }
 
@@ -409,7 +419,7 @@ drop_stale(struct target_git *t, const struct bundle *b, const char **names, siz
 	for (size_t i = 0; i < n; i++) {
 		bool manifest = str_ends(names[i], ".yaml");
 
-		if (strcmp(names[i], "kustomization.yaml") == 0 || in_bundle(b, names[i]) || (keep && manifest))
+		if (belongs(t, b, names[i]) || (keep && manifest))
 			continue;
 		rc = git_edit_drop(t->edit, arena_printf(t->work, "%s/%s", b->unit, names[i]), e);
 		if (rc < 0)
@@ -440,6 +450,61 @@ has_name(const char **names, size_t n, const char *name)
 	return n && bsearch(&name, names, n, sizeof(*names), by_text) != NULL;
 }
 
+static void
+count(struct target_change *c, bool there, bool changed)
+{
+	if (there)
+		c->changed += changed;
+	else
+		c->created++;
+}
+
+/* The same sealed again is the same bytes, but asking the decryptor is not for nothing: its digests say what has not changed. */
+static int
+put_secret(struct target_git *t, const struct object *o, const char *unit, struct buf *text, bool *changed, struct err *e)
+{
+	const char *path = arena_printf(t->work, "%s/%s", unit, o->file);
+	int rc;
+
+	buf_reset(text);
+	if ((rc = secret_reseal(t->decryptor, o, t->recipient, text, e)) < 0 || (rc = buf_check(text, path, e)) < 0 ||
+	    (rc = git_edit_put(t->edit, path, text->data, text->len, e)) < 0)
+		return rc;
+	*changed = rc == 1;
+	return 0;
+}
+
+static int
+put_secrets(struct target_git *t, const struct bundle *b, const char **names, size_t n, struct target_change *c, struct err *e)
+{
+	struct buf text AUTO_BUF = BUF_INIT((size_t)4 << 20);
+	const char *path = arena_printf(t->work, "%s/" SECRETS_DIGEST, b->unit);
+	int rc, same;
+
+	if (!bundle_has_secrets(b) || t->keep_secrets)
+		return 0;
+	secrets_digest_write(b, *t->recipient ? t->recipient : NULL, &text);
+	if ((rc = buf_check(&text, path, e)) < 0 || (rc = git_edit_put(t->edit, path, text.data, text.len, e)) < 0)
+		return rc;
+	same = rc == 0;
+	count(c, has_name(names, n, SECRETS_DIGEST), !same);
+	for (size_t i = 0; i < b->n && *t->recipient; i++) {
+		const struct object *o = &b->objects[i];
+		bool there = has_name(names, n, o->file), changed;
+
+		if (!o->nparts || (same && there))
+			continue;
+		if ((rc = put_secret(t, o, b->unit, &text, &changed, e)) < 0) {
+			struct err ignored = { 0 };
+			int drop = git_edit_drop(t->edit, path, &ignored); /* all are sealed again next time, whatever it was */
+
+			return drop < 0 ? drop : rc == ERR_DENIED ? ERR_INVALID : rc;
+		}
+		count(c, there, changed);
+	}
+	return 0;
+}
+
 static int
 git_put(struct target *base, const struct bundle *b, bool keep_extra, struct err *e)
 {
@@ -458,15 +523,16 @@ git_put(struct target *base, const struct bundle *b, bool keep_extra, struct err
 	c.what = n ? UNIT_CHANGED : UNIT_CREATED;
 	if (!n)
 		touch_lists(t, b->unit);
+	if ((rc = put_secrets(t, b, names, n, &c, e)) < 0)
+		return rc;
 	for (size_t i = 0; i < b->n; i++) {
 		bool changed;
 
+		if (b->objects[i].nparts)
+			continue;
 		if ((rc = put_object(t, &b->objects[i], b->unit, &text, &changed, e)) < 0)
 			return rc;
-		if (has_name(names, n, b->objects[i].file))
-			c.changed += changed;
-		else
-			c.created++;
+		count(&c, has_name(names, n, b->objects[i].file), changed);
 	}
 	if ((rc = drop_stale(t, b, names, n, keep_extra, &c, e)) < 0 || (rc = put_kustomization(t, b->unit, &text, e)) < 0)
 		return rc;
@@ -519,15 +585,13 @@ git_objects(struct target *base, const char *unit, const char ***out, size_t *n,
 		const char *path = arena_printf(mem, "%s/%s", unit, names[i]), *bytes;
 		struct report ignored;
 		struct value *v;
-		struct oid id;
 		size_t len;
 
-		if (strcmp(names[i], "kustomization.yaml") == 0 || !str_ends(names[i], ".yaml"))
+		if (strcmp(names[i], "kustomization.yaml") == 0 || strcmp(names[i], SECRETS_DIGEST) == 0 || !str_ends(names[i], ".yaml"))
 			continue;
 		report_init(&ignored, mem);
 		/* the branch is ours, but anybody may have pushed to it: what cannot be read is left out */
-		if (git_tree_find(source_git(t->source), &root, path, &id, NULL, NULL) < 0 ||
-		    git_blob_read(source_git(t->source), &id, FILE_OTHER_MAX, mem, &bytes, &len, NULL) < 0 ||
+		if (git_tree_read(source_git(t->source), &root, path, FILE_OTHER_MAX, mem, &bytes, &len, NULL) < 0 ||
 		    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
 			continue;
 		ids[k++] = object_id(t->mem, v);
@@ -663,8 +727,37 @@ git_target_close(struct target *base)
 	free(t);
 }
 
+/* Only who applies the branch and has the recipient's identity can use a sealed Secret, and of those berth knows flux. */
+static int
+git_settings(struct target *base, const struct value *org, const struct err *no_secrets, struct err *e)
+{
+	struct target_git *t = self(base);
+	const char *recipient = value_as_str(value_at(org, "rendered.recipient"), "");
+	bool flux = str_eq(value_as_str(value_at(org, "rendered.consumer"), NULL), "flux");
+	uint8_t pk[32];
+	int rc = 0;
+
+	t->keep_secrets = no_secrets != NULL;
+	if (!flux || no_secrets || !t->decryptor || strlen(recipient) >= sizeof(t->recipient))
+		recipient = "";
+	if (*recipient && (rc = age_recipient_parse(recipient, strlen(recipient), pk, e)) < 0) {
+		(void)err_wrap(e, "berth.yaml: spec.rendered.recipient: Secrets are not written");
+		recipient = "";
+	}
+	(void)snprintf(t->recipient, sizeof(t->recipient), "%s", recipient);
+	return rc;
+}
+
+static bool
+git_delivers(struct target *base)
+{
+	return *self(base)->recipient != '\0';
+}
+
 static const struct target_ops ops = {
 	.name = "git",
+	.settings = git_settings,
+	.delivers = git_delivers,
 	.begin = git_begin,
 	.moved = git_moved,
 	.units = git_units,
@@ -678,7 +771,7 @@ static const struct target_ops ops = {
 };
 
 struct target *
-target_git_new(struct source *s)
+target_git_new(struct source *s, struct decryptor *d)
 {
 	struct target_git *t = calloc(1, sizeof(*t));
 
@@ -687,5 +780,6 @@ target_git_new(struct source *s)
 	t->base.ops = &ops;
 	t->work = arena_new((size_t)64 << 20);
 	t->source = s;
+	t->decryptor = d;
 	return &t->base;
 }
