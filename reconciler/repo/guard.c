@@ -18,7 +18,7 @@ contains(struct git_repo *g, const struct oid *before, const struct oid *commit,
 	oid_hex(commit, now);
 	(void)err_set(e, ERR_DENIED, "E503 history was rewritten: %.12s does not contain %.12s, which was applied last", now,
 	              was);
-	return err_hint(e, "nothing was changed; if the rewrite is meant, start berth with --accept-rewind %s", now);
+	return err_hint(e, "nothing was changed; if this is another repository than the one that was applied there, give it a target or --inventory of its own; if the rewrite is meant, start berth with --accept-rewind %s", now);
 }
 
 int
@@ -36,6 +36,13 @@ guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct oid 
 
 int
 guard_released(struct git_repo *g, const struct oid *since, const struct oid *commit, size_t *n, struct err *e)
+{
+	return guard_released_by(g, since, commit, NULL, NULL, n, e);
+}
+
+int
+guard_released_by(struct git_repo *g, const struct oid *since, const struct oid *commit,
+                  bool (*counts)(void *ctx, const struct git_commit_info *c), void *ctx, size_t *n, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
 	struct oid at = *commit;
@@ -57,7 +64,7 @@ guard_released(struct git_repo *g, const struct oid *since, const struct oid *co
 		if ((rc = git_commit_read(g, &at, mem, &c, e)) < 0)
 			return rc;
 		text = git_trailer(mem, c.message, "Berth-Allow-Delete");
-		if (text && str_to_i64(text, &allow) == 0 && allow > 0 && (size_t)allow > most)
+		if (text && str_to_i64(text, &allow) == 0 && allow > 0 && (size_t)allow > most && (!counts || counts(ctx, &c)))
 			most = (size_t)allow;
 		if (!since || !c.nparents)
 			break;

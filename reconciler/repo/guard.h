@@ -19,3 +19,7 @@ int guard_rewind(struct git_repo *g, const struct guard_memory *m, const struct 
  * `commit` itself); 0 when none. At most 10,000 commits are read.
  */
 int guard_released(struct git_repo *g, const struct oid *since, const struct oid *commit, size_t *n, struct err *e) MUST_USE;
+
+/* The same for those trailers alone whose commit counts. */
+int guard_released_by(struct git_repo *g, const struct oid *since, const struct oid *commit,
+                      bool (*counts)(void *ctx, const struct git_commit_info *c), void *ctx, size_t *n, struct err *e) MUST_USE;

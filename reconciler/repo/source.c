@@ -23,6 +23,10 @@ struct source {
 	const char *remote_ref[REF_COUNT]; /* on the server */
 	const char *local_ref[REF_COUNT];  /* where they stand in `git` */
 	const char *adopted_path;
+	bool approvals;                    /* are brought, too */
+	bool told;                         /* the status branch was published since the last poll: what stands there now may be tidied up */
+	bool approvals_noted;
+	struct err approvals_note;
 };
 
 static void
@@ -154,16 +158,102 @@ heads_equal(const struct source_heads *a, const struct source_heads *b)
 	       oid_eq(&a->main, &b->main) && oid_eq(&a->rendered, &b->rendered) && oid_eq(&a->status, &b->status);
 }
 
-/* Asks the server for the three heads; 1: the same as here, 0: not, or it cannot be asked this way. */
+/* -- approvals of a remote ----------------------------------------------------------------------------------------------------------- */
+
+/* True: that is something new to say. */
+static bool
+note_approvals(struct source *s, const struct err *why)
+{
+	bool same = why ? s->approvals_noted && strcmp(s->approvals_note.text, why->text) == 0 : !s->approvals_noted;
+
+	s->approvals_noted = why != NULL;
+	if (why)
+		s->approvals_note = *why;
+	return !same;
+}
+
+static bool
+refs_equal(const struct git_ref *a, size_t n, const struct git_ref *b, size_t m)
+{
+	for (size_t i = 0; i < n && n == m; i++)
+		if (!oid_eq(&a[i].id, &b[i].id) || !str_eq(a[i].name, b[i].name))
+			return false;
+	return n == m;
+}
+
+/* 1: they moved here, or there is something else to say of them. `there` NULL: the server could not be asked. */
 static int
-same_as_remote(struct source *s, struct err *e)
+bring_approvals(struct source *s, const struct git_below *there, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
+	struct git_ref *before, *after;
+	struct err why = { 0 };
+	size_t n, m;
+	int rc;
+
+	if ((rc = git_refs_under(s->git, GIT_APPROVALS, GIT_BELOW_MAX, mem, &before, &n, e)) < 0)
+		return rc;
+	if (there && there->many) {
+		(void)err_set(&why, ERR_INVALID, "%s: over %d refs below " GIT_APPROVALS ": no new approval is taken up until those that nobody needs are "
+		              "deleted; what is approved by signed commits goes on", s->name, GIT_BELOW_MAX);
+		return note_approvals(s, &why);
+	}
+	if (there && refs_equal(before, n, there->refs, there->n))
+		return note_approvals(s, NULL);
+	rc = git_fetch_approvals(s->git, s->c.repo, &s->c.auth, s->c.deadline_ms, s->c.cancel, &why);
+	if (rc == ERR_CANCELLED) {
+		*e = why;
+		return rc;
+	}
+	if (rc < 0)
+		return note_approvals(s, &why);
+	if ((rc = git_refs_under(s->git, GIT_APPROVALS, GIT_BELOW_MAX, mem, &after, &m, e)) < 0)
+		return rc;
+	return note_approvals(s, NULL) || !refs_equal(before, n, after, m);
+}
+
+void
+source_approvals(struct source *s)
+{
+	struct err why = { 0 };
+
+	if (s->local || s->approvals)
+		return;
+	s->approvals = true;
+	if (bring_approvals(s, NULL, &why) < 0)
+		(void)note_approvals(s, &why);
+}
+
+const char *
+source_approvals_note(const struct source *s)
+{
+	return s->approvals_noted ? s->approvals_note.text : NULL;
+}
+
+int
+source_forget_approval(struct source *s, const char *ref, const struct oid *id, struct err *e)
+{
+	int rc = 0;
+
+	if (!s->local)
+		rc = git_push_delete(s->git, s->c.repo, &s->c.auth, ref, id, s->c.deadline_ms, s->c.cancel, e);
+	return rc < 0 ? rc : git_ref_delete(s->git, ref, id, e);
+}
+
+/* -- polling ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Asks the server for the three heads; 1: the same as here, 0: not. *asked: false when it cannot be asked this way. */
+static int
+same_as_remote(struct source *s, struct git_below *below, bool *asked, struct err *e)
 {
 	struct source_heads here, there;
 	struct oid ids[REF_COUNT];
 	bool found[REF_COUNT];
 	int rc;
 
-	rc = git_remote_heads(s->c.repo, &s->c.auth, s->remote_ref, REF_COUNT, s->c.deadline_ms, s->c.cancel, ids, found, e);
+	rc = git_remote_heads_below(s->c.repo, &s->c.auth, s->remote_ref, REF_COUNT, s->approvals ? below : NULL, s->c.deadline_ms,
+	                            s->c.cancel, ids, found, e);
+	*asked = rc == 0;
 	if (rc == ERR_INVALID)
 		return 0; /* no protocol v2, or not HTTP: the fetch decides */
 	if (rc < 0 || (rc = source_heads(s, &here, e)) < 0)
@@ -178,28 +268,42 @@ same_as_remote(struct source *s, struct err *e)
 	return heads_equal(&here, &there);
 }
 
-int
-source_poll(struct source *s, bool *moved, struct err *e)
+static int
+fetch_branches(struct source *s, bool *moved, struct err *e)
 {
 	struct source_heads before, after;
 	int rc;
 
-	if (s->local) {
-		*moved = true;
-		return 0;
-	}
-	if ((rc = same_as_remote(s, e)) < 0)
-		return rc;
-	if (rc == 1) {
-		*moved = false;
-		return 0;
-	}
 	if ((rc = source_heads(s, &before, e)) < 0 ||
 	    (rc = git_fetch(s->git, s->c.repo, &s->c.auth, s->remote_ref, REF_COUNT, s->c.deadline_ms, s->c.cancel, e)) < 0 ||
 	    (rc = source_heads(s, &after, e)) < 0)
 		return rc;
 	*moved = !heads_equal(&before, &after);
 	return 0;
+}
+
+int
+source_poll(struct source *s, bool *moved, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)32 << 20);
+	struct git_below below = { .prefix = GIT_APPROVALS, .max = GIT_BELOW_MAX, .mem = mem };
+	bool asked;
+	int rc;
+
+	*moved = true;
+	if (s->local)
+		return 0;
+	if ((rc = same_as_remote(s, &below, &asked, e)) < 0)
+		return rc;
+	*moved = false;
+	if (rc == 0 && (rc = fetch_branches(s, moved, e)) < 0)
+		return rc;
+	if (!s->approvals)
+		return 0;
+	rc = bring_approvals(s, asked ? &below : NULL, e);
+	*moved |= rc > 0 || s->told;
+	s->told = false;
+	return rc < 0 ? rc : 0;
 }
 
 /* git keeps branches like files: beside a branch `berth` there is no room for berth/rendered. */
@@ -228,6 +332,7 @@ source_publish(struct source *s, enum source_branch b, const struct oid *old, co
 	rc = git_push_ref(s->git, s->c.repo, &s->c.auth, s->remote_ref[i], old, id, s->c.deadline_ms, s->c.cancel, e);
 	if (rc < 0)
 		return rc;
+	s->told |= b == SOURCE_STATUS;
 	/* the tracking ref follows what the server has just accepted; if it moved meanwhile the next poll tells */
 	rc = git_ref_cas(s->git, s->local_ref[i], old, id, "berth", swept, e);
 	return rc == ERR_CONFLICT ? 0 : rc;

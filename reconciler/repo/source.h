@@ -46,6 +46,17 @@ int source_poll(struct source *s, bool *moved, struct err *e) MUST_USE;
 int source_heads(struct source *s, struct source_heads *out, struct err *e) MUST_USE;
 
 /*
+ * From now on a remote's refs below GIT_APPROVALS are brought here with the branches, under their own names; the first call brings them at once.
+ * What goes wrong with them stops nothing else: source_approvals_note says it. Over HTTP they cost no round trip while they stay; else a connection
+ * of their own with every poll.
+ */
+void source_approvals(struct source *s);
+/* Why the remote's approvals could not be brought at the last try; NULL: they were. */
+const char *source_approvals_note(const struct source *s);
+/* Deletes one that has had its effect, here and on the remote. ERR_DENIED: the forge keeps it. */
+int source_forget_approval(struct source *s, const char *ref, const struct oid *id, struct err *e) MUST_USE;
+
+/*
  * Moves one of berth's own branches from `old` (NULL: new branch) to `id`: compare-and-swap here, a non-forced push there.
  * ERR_CONFLICT: somebody was faster, read the heads again (a remote is polled first). ERR_DENIED: the forge refused.
  * *swept (may be NULL): a lock that a killed process left was moved away.
