@@ -5,14 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apply/deliver.h"
 #include "cli/cmd.h"
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
 #include "lib/git/git.h"
+#include "lib/seal/decryptor.h"
 
-const struct verb *const verbs[] = { &cmd_init, &cmd_fmt, &cmd_validate, &cmd_render, &cmd_plan, &cmd_apply, &cmd_run,
-	&cmd_status, &cmd_log, &cmd_explain, &cmd_completion, &cmd_version, &cmd_help };
+const struct verb *const verbs[] = { &cmd_init, &cmd_fmt, &cmd_validate, &cmd_render, &cmd_plan, &cmd_diff, &cmd_apply, &cmd_run,
+	&cmd_status, &cmd_why, &cmd_doctor, &cmd_log, &cmd_approve, &cmd_verify, &cmd_ssh, &cmd_ssh_config, &cmd_keygen, &cmd_recipients, &cmd_seal, &cmd_open, &cmd_explain, &cmd_completion, &cmd_version, &cmd_help };
 const size_t verbs_n = sizeof(verbs) / sizeof(verbs[0]);
 
 static const struct verb *
@@ -57,6 +59,10 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "git-child") == 0) /* not for people: network git with a deadline */
 		return git_child_main(argc - 1, argv + 1);
+	if (strcmp(argv[1], "__decryptor") == 0) /* the same: holds the master key */
+		return decryptor_main();
+	if (strcmp(argv[1], "__deliver") == 0) /* the same: values of Secrets on their way to the cluster */
+		return deliver_main();
 	v = strcmp(argv[1], "--version") == 0 ? &cmd_version : verb_find(argv[1]);
 	if (!v)
 		return unknown_verb(argv[1]);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/seal/decryptor.h"
 #include "plan/target.h"
 #include "repo/source.h"
 #include "status/publish.h"
@@ -15,6 +16,11 @@ struct reconcile_config {
 	struct source *source;        /* borrowed */
 	struct target *target;        /* borrowed */
 	struct publisher *publisher;  /* borrowed */
+	struct decryptor *decryptor;  /* borrowed; NULL: no master key */
+	const char *state_dir;        /* what is proved is remembered here */
+	const char *branch;           /* "main": what approvals must name */
+	bool has_trust_anchor;
+	struct oid trust_anchor;      /* --trust-anchor COMMIT: counts where nothing is proved yet */
 	const char *run, *reconciler; /* id of this process; "berth/0.1.0" */
 	bool has_accept_rewind;
 	struct oid accept_rewind;     /* --accept-rewind COMMIT */
@@ -31,6 +37,9 @@ struct pass_result {
 	size_t environments, rendered, held, pending; /* environments seen in this pass, by outcome */
 	size_t created, changed, deleted;             /* units on the target */
 	bool wrote;        /* the target was written */
+	size_t unapplied;  /* environments that were given to the target and are not applied yet … */
+	char why[256];     /* … and what stands in the way of the first */
+	int64_t again_ms;  /* look again after so long: the decryptor could not answer for somebody; 0: no need */
 	int64_t ms;
 };
 
@@ -43,3 +52,9 @@ void reconciler_free(struct reconciler *r);
  * Lost races are retried inside. An error means that the whole pass failed (disk, git): try again later.
  */
 int reconcile_pass(struct reconciler *r, struct pass_result *out, struct err *e) MUST_USE;
+
+/* Between passes: what a target saw that goes on by itself goes to the publisher. True when something waits for a flush. */
+bool reconcile_observe(struct reconciler *r);
+
+/* Environments that the target refuses, in whole or in part, or that failed on it. For targets that can tell. */
+size_t reconcile_failed(struct reconciler *r);

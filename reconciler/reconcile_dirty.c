@@ -98,7 +98,9 @@ dirty_moved(struct pass *p)
 
 		if (str_starts(s, "envs/") || str_starts(s, "users/")) {
 			s = strchr(s, '/') + 1;
-			mark(p, arena_strndup(p->mem, s, strcspn(s, "/")));
+			s = arena_strndup(p->mem, s, strcspn(s, "/"));
+			mark(p, s);
+			holds_forget(p->r->holds, s);
 		}
 	}
 }

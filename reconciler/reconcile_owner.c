@@ -19,7 +19,7 @@ observe(struct pass *p)
 		p->obs = arena_regrow(p->mem, p->obs, p->nobs, cap, sizeof(*p->obs));
 		p->obs_cap = cap;
 	}
-	p->obs[p->nobs] = (struct observation){ .approval = "NotEnforced", .commit = p->heads.main };
+	p->obs[p->nobs] = (struct observation){ .approval = approvals_signed(p->r) ? "Proved" : "NotEnforced", .commit = p->heads.main };
 	return &p->obs[p->nobs++];
 }
 
@@ -61,21 +61,58 @@ ssh_line(struct pass *p, const struct env *env)
 	return arena_printf(p->mem, "%s@%s--%s.%s", user, env->name, env->owner, domain);
 }
 
+/* The target writes manifests only, and what a Secret holds may not stand there in plain text. */
+static void
+not_delivered(struct pass *p, const struct bundle *b, struct unit_state *s)
+{
+	const char *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		bool host = b->objects[i].nparts && b->objects[i].parts[0].env;
+
+		if (b->objects[i].nparts && !host && n++ == 0)
+			first = b->objects[i].name;
+		if (host)
+			s->ready_message = "target git: berth does not see what runs; its host key is not on the branch, so it makes one of its own";
+	}
+	if (!n) /* a host key alone holds up nobody */
+		return;
+	s->ready = "False";
+	s->ready_reason = "SecretsNotDelivered";
+	s->ready_message = arena_printf(p->mem, "%zu Secret%s not on the branch (%s%s), and the pods wait for %s: an admin names an age recipient of Flux in "
+	                                "berth.yaml (spec.rendered: {consumer: flux, recipient: age1...}) or takes --target kubernetes",
+	                                n, n == 1 ? " is" : "s are", first, n == 1 ? "" : " and more", n == 1 ? "it" : "them");
+}
+
+static bool
+delivers(const struct pass *p)
+{
+	struct target *t = p->r->c.target;
+
+	return !t->ops->delivers || t->ops->delivers(t);
+}
+
 static void
 observe_applied(struct pass *p, const struct env_result *r)
 {
 	struct observation *s = observe(p);
 	const char **ids = arena_array(p->mem, r->bundle->n + 1, sizeof(*ids));
+	struct unit_state state;
 
 	for (size_t i = 0; i < r->bundle->n; i++)
-		ids[i] = object_id(p->mem, r->bundle->objects[i].value);
+		if (!r->bundle->objects[i].nparts || delivers(p))
+			ids[s->nobjects++] = object_id(p->mem, r->bundle->objects[i].value);
 	s->owner = arena_strdup(p->mem, r->owner);
 	s->name = arena_strdup(p->mem, r->name);
 	s->path = arena_strdup(p->mem, r->path);
-	s->live = s->applied = true;
-	s->phase = PHASE_RENDERED;
+	s->applied = true;
+	s->use = hold_use(p, r->owner, r->name);
+	unit_state_rendered(&state);
+	if (!delivers(p))
+		not_delivered(p, r->bundle, &state);
+	observe_state(s, &state);
 	s->objects = ids;
-	s->nobjects = r->bundle->n;
 	s->later = copy_list(p->mem, r->bundle->later, r->bundle->nlater);
 	s->nlater = r->bundle->nlater;
 	s->paused = r->env->replicas == 0;
@@ -91,6 +128,7 @@ observe_held(struct pass *p, const char *owner, const char *name, const char *pa
 	struct target *t = p->r->c.target;
 	const char *unit = arena_printf(p->mem, "envs/%s/%s", owner, name);
 	struct observation *s = observe(p);
+	struct unit_state state;
 	const char **ids;
 	int rc;
 
@@ -98,16 +136,49 @@ observe_held(struct pass *p, const char *owner, const char *name, const char *pa
 	s->name = arena_strdup(p->mem, name);
 	s->path = arena_strdup(p->mem, path);
 	s->pending = why;
+	s->use = hold_use(p, owner, name);
 	if ((rc = t->ops->objects(t, unit, &ids, &s->nobjects, e)) < 0)
 		return rc;
-	s->live = s->nobjects > 0;
+	unit_state_rendered(&state);
+	state.there = s->nobjects > 0;
+	observe_state(s, &state);
 	s->objects = s->nobjects ? ids : NULL;
-	s->phase = s->live ? PHASE_RENDERED : PHASE_HELD;
 	if (findings)
 		observe_findings(p, findings, s);
 	p->out->held += !s->live;
 	p->out->pending += s->live;
 	return 0;
+}
+
+int
+observe_going(struct pass *p, const char *owner, const char *name, const char *path, struct err *e)
+{
+	struct log_about a = pass_about(p, path, "apply");
+	struct pass_result before = *p->out;
+	int rc = observe_held(p, owner, name, path, PENDING_NONE, NULL, e);
+
+	if (rc < 0)
+		return rc;
+	p->out->held = before.held; /* it waits for nobody */
+	p->out->pending = before.pending;
+	log_line(LOG_INFO, &a, "deleting");
+	return 0;
+}
+
+/* The target cannot take this bundle: the others go on. */
+static int
+refused_env(struct pass *p, const struct env_result *r, struct err *e)
+{
+	struct log_about a = pass_about(p, r->path, "apply");
+	struct err why = *e;
+	int rc;
+
+	holds_failed(p->r->holds, r->owner, r->name);
+	if ((rc = observe_held(p, r->owner, r->name, r->path, PENDING_INVALID, NULL, e)) < 0)
+		return rc;
+	p->obs[p->nobs - 1].message = arena_printf(p->mem, "%s%s%s", why.text, *why.hint ? ": " : "", why.hint);
+	log_err(LOG_ERROR, &a, &why);
+	return WORLD_STAYS;
 }
 
 static int
@@ -116,21 +187,35 @@ apply_env(void *ctx, const struct env_result *r, struct err *e)
 	struct pass *p = ctx;
 	struct target *t = p->r->c.target;
 	struct log_about a = pass_about(p, r->path, "apply");
+	const char *room;
 	int rc;
 
 	if (!pass_selected(p, r->owner, r->name)) {
 		p->skipped++;
-		return 0;
+		return WORLD_STAYS;
 	}
 	p->out->environments++;
 	if (!r->ok) {
 		a.stage = "validate";
+		holds_failed(p->r->holds, r->owner, r->name);
 		if ((rc = observe_held(p, r->owner, r->name, r->path, PENDING_INVALID, &r->findings, e)) < 0)
 			return rc;
 		log_line(LOG_WARN, &a, "not applied: %s", p->obs[p->nobs - 1].message);
-		return 0;
+		return WORLD_STAYS;
 	}
-	if ((rc = t->ops->put(t, r->bundle, false, e)) < 0)
+	if ((room = hold_env(p, r, unit_listed(p->units, p->nunits, r->owner, r->name)))) {
+		a.stage = "plan";
+		p->skipped++; /* what is live of it stays as it is, and what it may need */
+		if ((rc = observe_held(p, r->owner, r->name, r->path, PENDING_QUOTA, NULL, e)) < 0)
+			return rc;
+		p->obs[p->nobs - 1].message = room;
+		log_line(LOG_INFO, &a, "waits: %s", room);
+		return WORLD_STAYS;
+	}
+	rc = t->ops->put(t, r->bundle, false, e);
+	if (rc == ERR_INVALID)
+		return refused_env(p, r, e);
+	if (rc < 0)
 		return err_wrap(e, "apply %s", r->path);
 	observe_applied(p, r);
 	return 0;
@@ -139,10 +224,32 @@ apply_env(void *ctx, const struct env_result *r, struct err *e)
 /* -- one owner ---------------------------------------------------------------------------------------------------- */
 
 static bool
-wanted(const struct owner_result *o, const char *name)
+wanted(const char *const *names, size_t n, const char *name)
 {
-	for (size_t i = 0; i < o->n; i++)
-		if (strcmp(o->names[i], name) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool
+unit_listed(const char *const *units, size_t n, const char *owner, const char *name)
+{
+	size_t skip = strlen("envs/") + strlen(owner) + 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(units[i] + skip, name) == 0)
+			return true;
+	return false;
+}
+
+bool
+owner_drops(const struct pass *p, const char *owner)
+{
+	size_t n = strlen(owner);
+
+	for (size_t i = 0; i < p->ndrops; i++)
+		if (strncmp(p->drops[i] + 5, owner, n) == 0 && p->drops[i][5 + n] == '/')
 			return true;
 	return false;
 }
@@ -173,7 +280,20 @@ set_error(struct pass *p, const char *unit, const char *text)
 		log_line(LOG_WARN, &a, "%s", text);
 }
 
-/* The user's own set. While something of the user stays on hold, nothing it may need is taken away. */
+static int
+set_there(struct pass *p, const char *unit, bool *out, struct err *e)
+{
+	const char **units;
+	size_t n;
+	int rc = p->r->c.target->ops->units(p->r->c.target, unit, &units, &n, e);
+
+	*out = false;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		*out |= strcmp(units[i], unit) == 0;
+	return rc;
+}
+
+/* The user's own set. While something of the user stays on hold, nothing it may need is taken away or changed. */
 static int
 apply_user(struct pass *p, const struct owner_result *o, bool keep, struct err *e)
 {
@@ -181,35 +301,57 @@ apply_user(struct pass *p, const struct owner_result *o, bool keep, struct err *
 	const char *unit = arena_printf(p->owner_mem, "users/%s", o->owner);
 
 	set_error(p, unit, o->error);
-	if (o->bundle)
-		return t->ops->put(t, o->bundle, keep, e);
+	if (o->bundle) {
+		bool there = false;
+		int rc = o->unsure ? set_there(p, unit, &there, e) : 0;
+
+		return rc < 0 || there ? rc : t->ops->put(t, o->bundle, keep, e);
+	}
 	if (!o->user && !o->n && !keep)
 		return t->ops->drop(t, unit, e);
 	return 0;
 }
 
 int
-apply_owner(struct pass *p, const char *owner, struct err *e)
+owner_units(struct pass *p, const char *owner, const char *const *names, size_t nnames, const char ***units, size_t *n,
+            struct err *e)
 {
 	struct target *t = p->r->c.target;
+	int rc = t->ops->units(t, arena_printf(p->mem, "envs/%s/", owner), units, n, e);
+
+	if (rc < 0 || map_has(&p->asked, owner))
+		return rc;
+	(void)map_put(&p->asked, owner, NULL);
+	for (size_t i = 0; i < *n; i++) {
+		const char *name = (*units)[i] + strlen("envs/") + strlen(owner) + 1;
+
+		if (!wanted(names, nnames, name) && pass_selected(p, owner, name))
+			add_drop(p, (*units)[i]);
+	}
+	return 0;
+}
+
+int
+apply_owner(struct pass *p, const char *owner, struct err *e)
+{
 	struct owner_result o;
-	const char **units;
-	size_t n, drops = p->ndrops;
+	const char *const *names;
+	size_t n;
 	int rc;
 
 	arena_reset(p->owner_mem);
 	p->skipped = 0;
-	if ((rc = world_owner(p->r->world, p->owner_mem, owner, true, apply_env, p, &o, e)) < 0 ||
-	    (rc = t->ops->units(t, arena_printf(p->owner_mem, "envs/%s/", owner), &units, &n, e)) < 0)
+	p->judged = hold_judged(p, owner);
+	world_names(p->r->world, p->owner_mem, owner, &names, &n);
+	if ((rc = owner_units(p, owner, names, n, &p->units, &p->nunits, e)) < 0)
 		return rc;
-	for (size_t i = 0; i < n; i++) {
-		const char *name = units[i] + strlen("envs/") + strlen(owner) + 1;
-
-		if (!wanted(&o, name) && pass_selected(p, owner, name))
-			add_drop(p, units[i]);
-	}
-	/* deletions are not decided yet: until then their owner keeps everything too */
-	if ((rc = apply_user(p, &o, o.bad || p->skipped || p->ndrops > drops, e)) < 0)
+	world_live_by(p->r->world, live_spec, p);
+	rc = world_owner(p->r->world, p->owner_mem, owner, true, apply_env, p, &o, e);
+	world_live_by(p->r->world, NULL, NULL);
+	if (rc < 0 || (rc = approvals_observe(p, owner, e)) < 0)
+		return rc;
+	/* deletions are not made yet: until then their owner keeps everything too */
+	if ((rc = apply_user(p, &o, o.bad || p->skipped || owner_drops(p, owner), e)) < 0)
 		return rc;
 	dirty_remember(p->r, &o);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tree that is being looked at: shared documents, owners, their environments. */
 #include "world.h"
+#include "world_secrets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,11 @@ struct world {
 	struct map shared; /* path -> struct shared * */
 	struct site site;
 	const struct files *files;
+	world_live_fn live;
+	void *live_ctx;
+	world_look_fn look;
+	world_host_fn host;
+	void *seal_ctx;
 };
 
 static void
@@ -71,6 +77,37 @@ world_free(struct world *w)
 }
 
 static int
+read_and_judge(struct world *w, const struct file_entry *f, struct arena *mem, struct report *r, struct doc **out, struct err *e)
+{
+	struct doc *d;
+	int rc;
+
+	report_init(r, mem);
+	if ((rc = doc_read(mem, w->files, f, r, &d, e)) < 0)
+		return rc;
+	if (d->root)
+		validate_doc(w->schemas, d, r);
+	if (d->kind == KIND_ORG)
+		validate_org(d, r);
+	*out = d;
+	return 0;
+}
+
+/* Ten thousand users are kept for as long as the process lives; what reading and judging them took is not. */
+static void
+keep_small(struct shared *s)
+{
+	struct arena *AUTO_ARENA measure = arena_new(SHARED_DOC_ARENA);
+	struct arena *all = s->mem;
+
+	(void)doc_copy(measure, s->doc);
+	s->mem = arena_new_sized(SHARED_DOC_ARENA, arena_used(measure));
+	s->doc = doc_copy(s->mem, s->doc);
+	report_init(&s->findings, s->mem);
+	arena_free(all);
+}
+
+static int
 shared_read(struct world *w, const struct file_entry *f, struct err *e)
 {
 	struct shared *s = calloc(1, sizeof(*s));
@@ -79,16 +116,12 @@ shared_read(struct world *w, const struct file_entry *f, struct err *e)
 	if (!s)
 		abort();
 	s->mem = arena_new(SHARED_DOC_ARENA);
-	report_init(&s->findings, s->mem);
-	rc = doc_read(s->mem, w->files, f, &s->findings, &s->doc, e);
-	if (rc < 0) {
+	if ((rc = read_and_judge(w, f, s->mem, &s->findings, &s->doc, e)) < 0) {
 		shared_free(s);
 		return rc;
 	}
-	if (s->doc->root)
-		validate_doc(w->schemas, s->doc, &s->findings);
-	if (s->doc->kind == KIND_ORG)
-		validate_org(s->doc, &s->findings);
+	if (s->findings.n == 0)
+		keep_small(s);
 	shared_free(map_put(&w->shared, f->path, s));
 	return 0;
 }
@@ -119,6 +152,7 @@ site_rebuild(struct world *w)
 	w->site_mem = arena_new((size_t)256 << 20);
 	report_init(&w->site_findings, w->site_mem);
 	validate_site(&w->site, &w->site_findings);
+	validate_approvers(&w->site, w->files, &w->site_findings);
 }
 
 static int
@@ -201,7 +235,7 @@ world_adopt(struct world *w, const struct files *files, const char *const *chang
 	rc = all_changed ? read_all_shared(w, &any, e) : read_shared(w, changed, n, &any, e);
 	if (rc < 0)
 		return rc;
-	if (any)
+	if (any || any_under(changed, n, "approvers/"))
 		site_rebuild(w);
 	arena_free(w->tree_mem);
 	w->tree_mem = arena_new((size_t)64 << 20);
@@ -239,6 +273,12 @@ const struct site *
 world_site(const struct world *w)
 {
 	return &w->site;
+}
+
+const struct templates *
+world_templates(const struct world *w)
+{
+	return w->templates;
 }
 
 const struct files *
@@ -285,44 +325,6 @@ world_owners(const struct world *w, struct arena *mem, const char ***owners, siz
 #define ENV_ARENA ((size_t)64 << 20)    /* a hostile document of FILE_DOC_MAX takes about 10 MiB to read, judge and resolve */
 #define OWNER_DETAIL ((size_t)32 << 20) /* of an owner's arena, for what the owner's own set needs of the environments */
 
-/* "… templates/env/x.yaml:14:3: no such value": the last place in an error's text that is inside a template. */
-static const char *
-template_place(struct arena *mem, const char *text, struct place *at)
-{
-	const char *start = NULL, *colon;
-	char *end;
-
-	for (const char *s = strstr(text, "templates/"); s; s = strstr(s + 1, "templates/"))
-		if ((colon = strchr(s, ':')) && colon[1] >= '1' && colon[1] <= '9')
-			start = s;
-	if (!start)
-		return NULL;
-	colon = strchr(start, ':');
-	at->file = arena_strndup(mem, start, (size_t)(colon - start));
-	at->line = (uint32_t)strtoul(colon + 1, &end, 10);
-	at->col = *end == ':' ? (uint32_t)strtoul(end + 1, &end, 10) : 1;
-	return str_starts(end, ": ") ? end + 2 : NULL;
-}
-
-/* A template's fault, or a value it cannot place: this environment alone is held. */
-static void
-render_failed(struct arena *mem, struct env_result *r, const struct err *e)
-{
-	struct place at = { .file = r->path };
-	const char *text = template_place(mem, e->text, &at);
-	struct finding *f;
-
-	if (text) {
-		f = report_add(&r->findings, FINDING_TEMPLATE, SEVERITY_ERROR, at, "%s", text);
-		finding_note(&r->findings, f, "met while rendering %s", r->path);
-	} else {
-		at.file = r->path;
-		at.line = at.col = 0;
-		(void)report_add(&r->findings, FINDING_INCONSISTENT, SEVERITY_ERROR, at, "%s", e->text);
-	}
-	r->ok = false;
-}
-
 static int
 read_env(struct world *w, struct arena *mem, const struct file_entry *f, bool render, struct env_result *r, struct err *e)
 {
@@ -351,10 +353,17 @@ read_env(struct world *w, struct arena *mem, const struct file_entry *f, bool re
 	r->ok = true;
 	if (!render)
 		return 0;
-	if (render_env(w->templates, mem, env, &bundle, e) < 0)
-		render_failed(mem, r, e);
-	else
+	if (world_open_secrets(w->look, w->host, w->seal_ctx, mem, env, &r->findings)) {
+		r->ok = false;
+		return 0;
+	}
+	if (render_env(w->templates, mem, env, &bundle, e) < 0) {
+		/* a template's fault, or a value it cannot place: this environment alone is held */
+		world_render_finding(&r->findings, doc, r->path, e);
+		r->ok = false;
+	} else {
 		r->bundle = bundle;
+	}
 	return 0;
 }
 
@@ -379,7 +388,7 @@ world_env(struct world *w, struct arena *mem, const char *owner, const char *nam
 static const struct env *
 env_digest(struct arena *mem, const struct env *env)
 {
-	static const char *const kept[] = { "access", "enableSSH", "sharedVolumeClaimName" };
+	static const char *const kept[] = { "access", "enableSSH", "packages", "resources", "scheduling", "sharedVolumeClaimName" };
 	struct env *c = arena_alloc(mem, sizeof(*c));
 	struct value *spec = value_map(mem);
 
@@ -389,6 +398,8 @@ env_digest(struct arena *mem, const struct env *env)
 	c->namespace_ = arena_strdup(mem, env->namespace_);
 	c->image_ref = NULL;
 	c->doc = NULL;
+	c->secrets = NULL;
+	c->nsecrets = 0;
 	c->deps = NULL;
 	c->ndeps = 0;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
@@ -396,6 +407,38 @@ env_digest(struct arena *mem, const struct env *env)
 			value_set(mem, spec, kept[i], value_copy(mem, value_get(env->spec, kept[i])));
 	c->spec = spec;
 	return c;
+}
+
+void
+world_live_by(struct world *w, world_live_fn fn, void *ctx)
+{
+	w->live = fn;
+	w->live_ctx = ctx;
+}
+
+void
+world_seal_by(struct world *w, world_look_fn look, world_host_fn host, void *ctx)
+{
+	w->look = look;
+	w->host = host;
+	w->seal_ctx = ctx;
+}
+
+struct text {
+	const char *bytes;
+	size_t len;
+};
+
+static int
+read_text(void *ctx, const struct file_entry *f, size_t max, struct arena *mem, const char **bytes, size_t *len, struct err *e)
+{
+	const struct text *t = ctx;
+
+	if (t->len > max)
+		return err_set(e, ERR_INVALID, "%s: too large", f->path);
+	*bytes = arena_strndup(mem, t->bytes, t->len);
+	*len = t->len;
+	return 0;
 }
 
 struct owner_state {
@@ -423,6 +466,29 @@ keep_deps(struct owner_state *s, struct arena *env_mem, const struct env_result 
 		(void)map_put(&s->deps, deps[i], NULL);
 }
 
+/* What is live of an environment that stays, with the flavors and images of today; whether it breaks a rule by now does not matter. */
+static void
+keep_live(struct owner_state *s, struct arena *mem, const char *name)
+{
+	struct text text = { 0 };
+	struct file_entry f = { .path = arena_printf(mem, "envs/%s/%s.yaml", s->r.owner, name), .mode = FILE_REGULAR };
+	struct files one = { .entries = &f, .n = 1, .ctx = &text, .read = read_text };
+	int rc = s->w->live(s->w->live_ctx, mem, s->r.owner, name, &text.bytes, &text.len);
+	struct err ignored = { 0 };
+	struct report findings;
+	struct doc *doc;
+	struct env *env;
+
+	if (rc == ERR_NOTFOUND)
+		return;
+	report_init(&findings, mem);
+	if (rc < 0 || doc_read(mem, &one, &f, &findings, &doc, &ignored) < 0 || !doc->root ||
+	    env_resolve(mem, &s->w->site, s->w->files, doc, &findings, &env, &ignored) < 0)
+		s->r.unsure = true;
+	else
+		s->envs[s->n++] = env_digest(s->mem, env);
+}
+
 static int
 one_env(struct owner_state *s, const char *name, bool render, int (*visit)(void *, const struct env_result *, struct err *),
         void *ctx, struct err *e)
@@ -443,9 +509,13 @@ one_env(struct owner_state *s, const char *name, bool render, int (*visit)(void 
 	}
 	keep_deps(s, mem, &r);
 	s->r.bad += !r.ok;
-	if (r.ok && render) /* only the user's own objects need them */
+	if ((rc = visit ? visit(ctx, &r, e) : 0) < 0 || !render) /* only the user's own objects need the rest */
+		return rc;
+	if (s->w->live && (!r.ok || rc == WORLD_STAYS))
+		keep_live(s, mem, name);
+	else if (r.ok)
 		s->envs[s->n++] = env_digest(s->mem, r.env);
-	return visit ? visit(ctx, &r, e) : 0;
+	return 0;
 }
 
 static void
@@ -457,9 +527,11 @@ user_bundle(struct owner_state *s)
 	if (!s->r.user || !s->r.user->ok || !world_usable(s->w))
 		return;
 	if (render_user(s->w->templates, s->mem, &s->w->site, s->r.user, s->envs, s->n, &b, &e) < 0)
-		s->r.error = arena_strdup(s->mem, e.text);
+		s->r.failure = arena_memdup(s->mem, &e, sizeof(e));
 	else
 		s->r.bundle = b;
+	if (s->r.failure)
+		s->r.error = s->r.failure->text;
 }
 
 static void
@@ -474,24 +546,23 @@ list_deps(struct owner_state *s)
 	s->r.ndeps = k;
 }
 
-/* Names of the owner's environments, from the paths alone. */
-static void
-list_names(struct owner_state *s)
+void
+world_names(const struct world *w, struct arena *mem, const char *owner, const char *const **names, size_t *n)
 {
-	const char *prefix = arena_printf(s->mem, "envs/%s/", s->r.owner), **names;
-	size_t count, n = 0;
-	const struct file_entry *f = files_under(s->w->files, prefix, &count);
+	const char *prefix = arena_printf(mem, "envs/%s/", owner), **list;
+	size_t count, k = 0;
+	const struct file_entry *f = files_under(w->files, prefix, &count);
 
-	names = arena_array(s->mem, count + 1, sizeof(*names));
+	list = arena_array(mem, count + 1, sizeof(*list));
 	for (size_t i = 0; i < count; i++) {
 		struct path_info info;
 
-		path_classify(s->mem, f[i].path, &info);
+		path_classify(mem, f[i].path, &info);
 		if (info.class == PATH_DOC && info.kind == KIND_ENV)
-			names[n++] = info.name;
+			list[k++] = info.name;
 	}
-	s->r.names = names;
-	s->r.n = n;
+	*names = list;
+	*n = k;
 }
 
 int
@@ -504,7 +575,7 @@ world_owner(struct world *w, struct arena *mem, const char *owner, bool render,
 
 	s.r.owner = arena_strdup(mem, owner);
 	s.r.user = site_get(&w->site, KIND_USER, owner);
-	list_names(&s);
+	world_names(w, mem, owner, &s.r.names, &s.r.n);
 	s.envs = arena_array(mem, s.r.n + 1, sizeof(*s.envs));
 	(void)map_put(&s.deps, arena_printf(mem, "users/%s.yaml", owner), NULL);
 	(void)map_put(&s.deps, "berth.yaml", NULL);

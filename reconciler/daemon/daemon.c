@@ -19,13 +19,16 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/seal/decryptor.h"
 #include "reconcile.h"
 
 #define LOOK_MS 100           /* between looks at a local repository's refs */
 #define FLUSH_LOCAL_MS 200    /* from the first transition to the status commit */
+#define FLUSH_CALM_MS 1000    /* between two commits about what was seen between passes: pods become ready one by one */
 #define FLUSH_REMOTE_MS 2000
 #define FLUSH_APART_MS 10000  /* between two status commits to a remote */
 #define REFUSED_RETRY_MS 600000
+#define SETTLE_MS 120000      /* `run --once` waits so long for the answers of its target */
 #define MANY 100 /* environments in a pass */
 #define BEAT_MAX_MS 180000    /* a network deadline and then some */
 
@@ -38,16 +41,18 @@ static int wake_fd = -1;
 struct loop {
 	const struct daemon_config *c;
 	struct source *source;
+	struct target_setup setup;
 	struct target *target;
 	struct publisher *publisher;
 	struct reconciler *reconciler;
 	struct server *server;
+	struct decryptor *decryptor; /* NULL: no master key */
 	struct queue queue;
 	struct health health;
-	char run[17];
+	char run[17], identity[320];
 	int lock_fd, wake[2];
 	int64_t last_flush;
-	bool refused, passed;
+	bool refused, passed, led;
 	struct oid failed_at; /* main's tip when a pass failed: another tip is tried at once */
 	char last_error[1024]; /* the same trouble is logged once, then counted */
 	unsigned same_error;
@@ -89,8 +94,18 @@ wait_for(struct loop *l, int64_t ms)
 {
 	struct pollfd p = { .fd = l->wake[0], .events = POLLIN };
 
-	if (ms > 0 && !stopping)
+	if (l->target && l->target->ops->wait) {
+		if (!stopping)
+			l->target->ops->wait(l->target, ms > 0 ? ms : 0, l->wake[0]);
+	} else if (ms > 0 && !stopping)
 		(void)poll(&p, 1, ms > 60000 ? 60000 : (int)ms);
+}
+
+/* May this process write? Another one may be at it, or have been while this one was stopped. */
+static bool
+leading(struct loop *l)
+{
+	return !l->target->ops->leading || l->target->ops->leading(l->target);
 }
 
 static struct log_about
@@ -162,12 +177,14 @@ say_pass(struct loop *l, const struct pass_result *r)
 		return; /* its reason was logged */
 	log_line(LOG_INFO, &a,
 	         "%.12s: %zu looked at, %zu created, %zu changed, %zu deleted, %zu waiting, %zu held; %s in %lld ms", hex,
-	         r->environments, r->created, r->changed, r->deleted, r->pending, r->held, r->wrote ? "committed" : "no write",
-	         (long long)r->ms);
+	         r->environments, r->created, r->changed, r->deleted, r->pending, r->held,
+	         !r->wrote ? "no write" : l->target->ops->wait ? "answered" : "committed", (long long)r->ms);
+	if (r->unapplied)
+		log_line(LOG_WARN, &a, "%zu not applied yet, first %s", r->unapplied, r->why);
 }
 
 static void
-schedule_flush(struct loop *l)
+schedule_flush(struct loop *l, bool calm)
 {
 	int64_t now = clock_mono_ms(), due;
 
@@ -175,6 +192,8 @@ schedule_flush(struct loop *l)
 		return;
 	if (source_is_local(l->source)) {
 		due = now + FLUSH_LOCAL_MS;
+		if (calm && l->last_flush && due < l->last_flush + FLUSH_CALM_MS)
+			due = l->last_flush + FLUSH_CALM_MS;
 	} else {
 		due = now + FLUSH_REMOTE_MS;
 		if (l->last_flush && due < l->last_flush + FLUSH_APART_MS)
@@ -216,6 +235,8 @@ do_pass(struct loop *l, struct err *e)
 	all_well(l, JOB_PASS, "apply");
 	l->passed = true;
 	atomic_store(&l->health.last_good, clock_mono_ms());
+	if (r.again_ms && !l->c->once)
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms() + r.again_ms);
 	if (r.looked) {
 		say_pass(l, &r);
 		l->out->held = r.held;
@@ -224,7 +245,7 @@ do_pass(struct loop *l, struct err *e)
 		l->out->invalid = !r.adopted && !r.refused;
 	}
 	look_at_status(l);
-	schedule_flush(l);
+	schedule_flush(l, false);
 	if (r.environments >= MANY)
 		(void)malloc_trim(0); /* what a large pass needed goes back: idle memory is what operators see */
 	return 0;
@@ -254,6 +275,20 @@ do_flush(struct loop *l, struct err *e)
 	if (n)
 		log_line(LOG_INFO, &a, "%zu transition%s committed to " BRANCH_STATUS, n, n == 1 ? "" : "s");
 	return 0;
+}
+
+/* What the target saw between passes: to the status, and what moved there to a pass. */
+static void
+observe(struct loop *l)
+{
+	bool moved;
+
+	if (!l->target->ops->changed || !l->passed)
+		return;
+	if (reconcile_observe(l->reconciler))
+		schedule_flush(l, true);
+	if (l->target->ops->moved(l->target, &moved, NULL) == 0 && moved && !queue_failures(&l->queue, JOB_PASS))
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms());
 }
 
 static const struct {
@@ -286,18 +321,36 @@ new_commit_cancels_wait(struct loop *l)
 }
 
 static void
+tell_of_decryptor(struct loop *l)
+{
+	struct log_about a = about(l, NULL);
+	const char *note = l->decryptor ? decryptor_note(l->decryptor) : NULL;
+
+	if (note)
+		log_line(LOG_WARN, &a, "%s; it is started again when it is needed", note);
+}
+
+static void
 turn(struct loop *l)
 {
 	struct err e = { 0 };
 	int64_t wait;
-	const char *job = queue_next(&l->queue, clock_mono_ms(), LOOK_MS * 10, &wait);
+	const char *job;
 
 	atomic_store(&l->health.beat, clock_mono_ms());
+	if (!leading(l)) {
+		wait_for(l, LOOK_MS * 10);
+		return;
+	}
+	job = queue_next(&l->queue, clock_mono_ms(), LOOK_MS * 10, &wait);
 	if (job) {
 		(void)run_job(l, job, &e); /* trouble has been logged and queued again */
+		tell_of_decryptor(l);
 		return;
 	}
 	wait_for(l, queue_failures(&l->queue, JOB_PASS) && wait > LOOK_MS ? LOOK_MS : wait);
+	observe(l);
+	tell_of_decryptor(l);
 	new_commit_cancels_wait(l);
 }
 
@@ -306,8 +359,16 @@ run_once(struct loop *l, struct err *e)
 {
 	int rc;
 
+	while (!leading(l) && !stopping)
+		wait_for(l, LOOK_MS);
 	if ((rc = do_poll(l, e)) < 0 || (rc = do_pass(l, e)) < 0)
 		return rc;
+	if (l->target->ops->settle) {
+		l->target->ops->settle(l->target, SETTLE_MS);
+		(void)reconcile_observe(l->reconciler);
+		l->target->ops->settle(l->target, SETTLE_MS); /* what is seen to be gone is taken off the target's notes */
+		l->out->failed = reconcile_failed(l->reconciler);
+	}
 	return publish_waiting(l->publisher) ? do_flush(l, e) : 0;
 }
 
@@ -318,9 +379,17 @@ run_forever(struct loop *l)
 	struct err e = { 0 };
 
 	queue_at(&l->queue, source_is_local(l->source) ? JOB_PASS : JOB_POLL, clock_mono_ms());
-	while (!stopping)
+	while (!stopping && !(l->led && !leading(l))) {
 		turn(l);
-	if (publish_waiting(l->publisher) && !l->refused && l->passed)
+		if (!l->led && leading(l)) {
+			l->led = true;
+			if (l->c->lease)
+				log_line(LOG_INFO, &a, "leading as %s", l->identity);
+		}
+	}
+	if (!stopping)
+		return;
+	if (publish_waiting(l->publisher) && !l->refused && l->passed && leading(l))
 		(void)do_flush(l, &e);
 	log_line(LOG_INFO, &a, "stopped by %s", stop_signal == SIGINT ? "SIGINT" : "SIGTERM");
 }
@@ -328,45 +397,113 @@ run_forever(struct loop *l)
 /* -- start and stop ------------------------------------------------------------------------------------------------ */
 
 static int
-open_all(struct loop *l, struct err *e)
+lock_state(struct loop *l, struct err *e)
+{
+	char lock[4096];
+	int rc;
+
+	if (snprintf(lock, sizeof(lock), "%s/lock", l->c->state_dir) >= (int)sizeof(lock))
+		return err_set(e, ERR_USAGE, "--state: the path is too long");
+	if ((rc = fs_mkdirs(l->c->state_dir, e)) == 0 && (rc = fs_lock(lock, &l->lock_fd, e)) == ERR_CONFLICT)
+		(void)err_hint(e, "one berth a state folder: stop the other one, or give this one its own --state");
+	return rc;
+}
+
+/* Everything that begins anew when the right to write was lost. */
+/* Commits of ours are signed by berth's key. Without the decryptor for a moment they go unsigned, which whoever verifies them sees. */
+static int
+sign_commit(void *ctx, const void *bytes, size_t n, struct buf *out, struct err *e)
+{
+	struct loop *l = ctx;
+	struct log_about a = about(l, NULL);
+	struct err why = { 0 };
+
+	(void)e;
+	if (decryptor_sign(l->decryptor, "git", bytes, n, out, &why) == 0)
+		return 0;
+	log_err(LOG_WARN, &a, &why);
+	return 1;
+}
+
+static int
+open_work(struct loop *l, struct err *e)
 {
 	const struct daemon_config *c = l->c;
 	struct source_config s = { .repo = c->repo, .branch = c->branch, .state_dir = c->state_dir, .auth = c->auth,
 		.cancel = &stopping };
 	struct publish_config p = { .run = l->run, .reconciler = "berth/" BERTH_VERSION };
 	struct reconcile_config r = { .run = l->run, .reconciler = p.reconciler, .has_accept_rewind = c->has_accept_rewind,
-		.accept_rewind = c->accept_rewind, .only = c->only, .nonly = c->nonly };
-	char lock[4096];
+		.accept_rewind = c->accept_rewind, .only = c->only, .nonly = c->nonly, .decryptor = l->decryptor,
+		.state_dir = c->state_dir, .branch = c->branch, .has_trust_anchor = c->has_trust_anchor, .trust_anchor = c->trust_anchor };
 	int rc;
 
-	if (snprintf(lock, sizeof(lock), "%s/lock", c->state_dir) >= (int)sizeof(lock))
-		return err_set(e, ERR_USAGE, "--state: the path is too long");
-	if ((rc = fs_mkdirs(c->state_dir, e)) < 0 || (rc = fs_lock(lock, &l->lock_fd, e)) < 0) {
-		if (rc == ERR_CONFLICT)
-			(void)err_hint(e, "one berth a state folder: stop the other one, or give this one its own --state");
+	if ((rc = source_open(&s, &l->source, e)) < 0)
 		return rc;
-	}
-	if ((rc = source_open(&s, &l->source, e)) < 0 ||
-	    (rc = target_open(c->target, l->source, &l->target, e)) < 0)
+	if (l->decryptor)
+		git_sign_by(source_git(l->source), sign_commit, l);
+	l->setup = (struct target_setup){ .source = l->source, .kube = c->kube };
+	l->setup.kube.state_dir = c->state_dir;
+	l->setup.kube.cancel = &stopping;
+	l->setup.kube.decryptor = l->decryptor;
+	l->setup.kube.lease = c->lease ? l->identity : NULL;
+	if ((rc = target_open(c->target, &l->setup, &l->target, e)) < 0)
 		return rc;
 	p.source = r.source = l->source;
 	l->publisher = publisher_new(&p);
 	r.publisher = l->publisher;
 	r.target = l->target;
-	if ((rc = reconciler_new(&r, &l->reconciler, e)) < 0)
+	return reconciler_new(&r, &l->reconciler, e);
+}
+
+static void
+close_work(struct loop *l)
+{
+	reconciler_free(l->reconciler);
+	publisher_free(l->publisher);
+	if (l->target)
+		l->target->ops->close(l->target);
+	source_close(l->source);
+	l->reconciler = NULL;
+	l->publisher = NULL;
+	l->target = NULL;
+	l->source = NULL;
+	l->queue.n = 0;
+	l->passed = l->led = l->refused = false;
+}
+
+static int
+start_decryptor(struct loop *l, struct err *e)
+{
+	struct decryptor_config c = { .key_file = l->c->master_key };
+	struct log_about a = about(l, NULL);
+	int rc;
+
+	if (!c.key_file)
+		return 0;
+	if ((rc = decryptor_start(&c, &l->decryptor, e)) < 0)
+		return err_wrap(e, "--master-key %s", c.key_file);
+	if (decryptor_warning(l->decryptor))
+		log_line(LOG_WARN, &a, "decryptor: %s", decryptor_warning(l->decryptor));
+	log_line(LOG_INFO, &a, "the decryptor is process %d, signer %s", decryptor_pid(l->decryptor), decryptor_signer(l->decryptor));
+	return 0;
+}
+
+static int
+open_all(struct loop *l, struct err *e)
+{
+	int rc;
+
+	if ((rc = lock_state(l, e)) < 0 || (rc = start_decryptor(l, e)) < 0 || (rc = open_work(l, e)) < 0)
 		return rc;
-	return c->listen ? server_start(c->listen, &l->health, &l->server, e) : 0;
+	return l->c->listen ? server_start(l->c->listen, &l->health, &l->server, e) : 0;
 }
 
 static void
 close_all(struct loop *l)
 {
 	server_stop(l->server);
-	reconciler_free(l->reconciler);
-	publisher_free(l->publisher);
-	if (l->target)
-		l->target->ops->close(l->target);
-	source_close(l->source);
+	close_work(l);
+	decryptor_stop(l->decryptor);
 	for (int i = 0; i < 2; i++)
 		if (l->wake[i] >= 0)
 			(void)close(l->wake[i]);
@@ -392,6 +529,8 @@ daemon_run(const struct daemon_config *c, struct daemon_result *out, struct err 
 	l->queue.backoff_max = 30000;
 	(void)snprintf(l->run, sizeof(l->run), "%08llx%04x", (unsigned long long)clock_now() & 0xffffffffULL,
 	               (unsigned int)getpid() & 0xffffu);
+	(void)gethostname(l->identity, 256);
+	(void)snprintf(l->identity + strlen(l->identity), sizeof(l->identity) - strlen(l->identity), "_%s", l->run);
 	atomic_store(&l->health.beat, clock_mono_ms());
 	if ((rc = catch_signals(l, e)) == 0 && (rc = open_all(l, e)) == 0) {
 		a = about(l, NULL);
@@ -402,6 +541,13 @@ daemon_run(const struct daemon_config *c, struct daemon_result *out, struct err 
 			rc = run_once(l, e);
 		else
 			run_forever(l);
+		while (!c->once && !stopping) { /* somebody else may have written meanwhile */
+			log_line(LOG_WARN, &a, "lost the lease: standing by");
+			close_work(l);
+			if ((rc = open_work(l, e)) < 0)
+				break;
+			run_forever(l);
+		}
 	}
 	out->signal = stop_signal;
 	close_all(l);

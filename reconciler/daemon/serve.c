@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +134,9 @@ listen_on(const char *listen_text, int *fd, struct err *e)
 int
 server_start(const char *listen_text, const struct health *h, struct server **out, struct err *e)
 {
+	sigset_t all, was;
 	struct server *s;
-	int fd, rc;
+	int fd = -1, rc;
 
 	if ((rc = listen_on(listen_text, &fd, e)) < 0)
 		return rc;
@@ -141,10 +144,14 @@ server_start(const char *listen_text, const struct health *h, struct server **ou
 	if (!s)
 		abort();
 	s->health = h;
+	/* signals are for the main thread, which must not take a step before the handler of one that is due (lib/kube/lease.c) */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
 	s->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, answer_request, s,
 	                          MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 64u,
 	                          MHD_OPTION_CONNECTION_TIMEOUT, 3u, MHD_OPTION_PER_IP_CONNECTION_LIMIT, 32u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
 	                          MHD_OPTION_END);
+	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
 	if (!s->mhd) {
 		(void)close(fd);
 		free(s);
