@@ -51,6 +51,13 @@ unknown_option(const struct verb *v, const char *arg, struct err *e)
 	return err_hint(e, "`berth %s --help` lists them", v->name);
 }
 
+static void
+give(struct args *a, size_t opt, const char *value)
+{
+	a->values[opt] = value;
+	a->given[a->ngiven++] = (struct arg_given){ opt, value };
+}
+
 /* One argument that starts with '-'; *used is 2 when the next one was its value. */
 static int
 one_option(struct args *a, const char *arg, const char *next, int *used, struct err *e)
@@ -66,7 +73,7 @@ one_option(struct args *a, const char *arg, const char *next, int *used, struct 
 	if (!a->verb->opts[i].arg) {
 		if (value)
 			return err_set(e, ERR_USAGE, "%.*s takes no value", (int)(len + (is_long ? 2 : 1)), arg);
-		a->values[i] = "";
+		give(a, i, "");
 		return 0;
 	}
 	if (!value) {
@@ -75,7 +82,7 @@ one_option(struct args *a, const char *arg, const char *next, int *used, struct 
 		value = next;
 		*used = 2;
 	}
-	a->values[i] = value;
+	give(a, i, value);
 	return 0;
 }
 
@@ -88,7 +95,8 @@ args_parse(struct args *a, const struct verb *v, int argc, char **argv, struct e
 	a->verb = v;
 	a->values = arena_array(a->mem, opt_count(v) + 1, sizeof(*a->values));
 	a->pos = arena_array(a->mem, (size_t)argc + 1, sizeof(*a->pos));
-	a->npos = 0;
+	a->given = arena_array(a->mem, (size_t)argc + 1, sizeof(*a->given));
+	a->npos = a->ngiven = 0;
 	for (int i = 0; i < argc; i += used) {
 		used = 1;
 		if (options && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
@@ -229,6 +237,28 @@ args_flag(const struct args *a, const char *name)
 	const char *v = args_str(a, name, NULL);
 
 	return v && strcmp(v, "false") != 0 && strcmp(v, "0") != 0;
+}
+
+const char *const *
+args_list(const struct args *a, const char *name, size_t *n)
+{
+	const char **list = arena_array(a->mem, a->ngiven + 1, sizeof(*list));
+	size_t i = opt_find(a->verb, name, strlen(name));
+
+	*n = 0;
+	for (size_t k = 0; k < a->ngiven; k++)
+		if (a->given[k].opt == i)
+			list[(*n)++] = a->given[k].value;
+	return list;
+}
+
+const char *
+args_said(const struct args *a, const char *name)
+{
+	size_t n;
+	const char *const *all = args_list(a, name, &n);
+
+	return n ? all[n - 1] : NULL;
 }
 
 int

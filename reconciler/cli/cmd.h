@@ -38,7 +38,12 @@ extern const size_t verbs_n;
 struct args {
 	const struct verb *verb;
 	struct arena *mem;
-	const char **values; /* by row of verb->opts: text, "" for a flag that is set, NULL when absent */
+	const char **values; /* by row of verb->opts: text, "" for a flag that is set, NULL when absent; of several the last */
+	struct arg_given {
+		size_t opt;
+		const char *value;
+	} *given;            /* each as it was given, in order */
+	size_t ngiven;
 	const char **pos;
 	size_t npos;
 };
@@ -46,6 +51,10 @@ struct args {
 /* --NAME, else BERTH_NAME from the environment, else the config file, else `fallback`. NAME must be a row of the verb. */
 const char *args_str(const struct args *a, const char *name, const char *fallback);
 bool args_flag(const struct args *a, const char *name);
+/* Every value of --NAME on the command line, in its order: for options that may be given more than once. In a->mem. */
+const char *const *args_list(const struct args *a, const char *name, size_t *n);
+/* The last --NAME of the command line alone, or NULL: where a variable such as BERTH_ENV stands in environments, and nobody means it by that. */
+const char *args_said(const struct args *a, const char *name);
 int args_duration(const struct args *a, const char *name, const char *fallback, int64_t *ms, struct err *e) MUST_USE;
 
 /* argv without the program and verb. --help gives 1 (printed), errors ERR_USAGE. */
@@ -72,5 +81,5 @@ bool use_colour(int fd);
 /* Where an error goes: stderr, with its hint. Returns the exit code that fits. */
 int error_show(const struct err *e);
 
-extern const struct verb cmd_init, cmd_fmt, cmd_validate, cmd_render, cmd_plan, cmd_apply, cmd_run, cmd_status, cmd_log, cmd_explain,
-	cmd_completion, cmd_version, cmd_help;
+extern const struct verb cmd_init, cmd_fmt, cmd_validate, cmd_render, cmd_plan, cmd_diff, cmd_apply, cmd_run, cmd_status, cmd_why,
+	cmd_doctor, cmd_log, cmd_approve, cmd_verify, cmd_ssh, cmd_ssh_config, cmd_keygen, cmd_recipients, cmd_seal, cmd_open, cmd_explain, cmd_completion, cmd_version, cmd_help;

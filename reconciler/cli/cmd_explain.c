@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "cli/cmd.h"
+#include "cli/depends.h"
 #include "cli/explain.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
@@ -129,6 +130,7 @@ field_text(struct explain *x, const struct field *f, const struct value *v, cons
 	row(x, "exactly", choice_of(x->mem, s) ? arena_printf(x->mem, "one of %s", choice_of(x->mem, s)) : NULL);
 	row(x, "example", all_shown(x->mem, value_get(s, "examples")));
 	row(x, "stands in", all_shown(x->mem, value_get(v, "files")));
+	row(x, "reaches", value_as_str(value_get(v, "reaches"), NULL));
 	for (size_t i = 0; i < inside->n; i++) {
 		const struct field *c = &inside->items[i];
 
@@ -156,6 +158,9 @@ one_field(struct explain *x, const struct field *f)
 	if (text)
 		value_set(x->mem, v, "limits", value_str(x->mem, text));
 	value_set(x->mem, v, "files", places_of(x, f));
+	text = depends_touches(x->mem, field_name(x->mem, f));
+	if (text)
+		value_set(x->mem, v, "reaches", value_str(x->mem, text));
 	for (size_t i = 0; i < inside.n; i++)
 		value_push(x->mem, names, value_str(x->mem, field_name(x->mem, &inside.items[i])));
 	value_set(x->mem, v, "fields", names);

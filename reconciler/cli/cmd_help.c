@@ -35,7 +35,7 @@ run_help(const struct args *a, struct err *e)
 			return EXIT_FINE;
 		}
 	if (a->npos)
-		return err_set(e, ERR_USAGE, "there is no verb %s", a->pos[0]);
+		return (void)err_set(e, ERR_USAGE, "there is no verb %s", a->pos[0]), err_hint(e, "`berth help` lists them all");
 	help_all();
 	return EXIT_FINE;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* berth log: the transitions, newest first, from the commits of the status branch. */
+/* berth log: transitions and approved changes, newest first, from the commits of the status branch. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/doc/value.h"
+#include "repo/approval_record.h"
 #include "repo/source.h"
 
 struct entry {
@@ -75,6 +76,129 @@ print_commit(const struct args *a, struct arena *mem, struct value *list, const 
 	return n;
 }
 
+/* -- approved changes ----------------------------------------------------------------------------------------------------------------- */
+
+struct found {
+	struct arena *mem;
+	struct git_repo *git;
+	struct approval_record *items;
+	size_t n, cap;
+};
+
+/* A record that this commit brought. */
+static int
+found_record(void *ctx, const struct git_change *c, struct err *e)
+{
+	struct found *f = ctx;
+	const char *bytes;
+	size_t len;
+
+	(void)e;
+	if (c->old_id || !c->new_id || git_blob_read(f->git, c->new_id, RECORD_MAX, f->mem, &bytes, &len, NULL) < 0)
+		return 0;
+	if (f->n == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 8;
+		f->items = arena_regrow(f->mem, f->items, f->n, f->cap, sizeof(*f->items));
+	}
+	f->n += record_read(bytes, len, f->mem, &f->items[f->n], NULL) == 0;
+	return 0;
+}
+
+static int
+find_records(struct git_repo *g, const struct git_commit_info *c, struct arena *mem, struct found *out, struct err *e)
+{
+	struct git_commit_info parent;
+	struct oid now, before;
+	bool had = false;
+	int rc;
+
+	*out = (struct found){ .mem = mem, .git = g };
+	if (git_tree_find(g, &c->tree, RECORD_FOLDER, &now, NULL, NULL) < 0)
+		return 0;
+	if (c->nparents) {
+		if ((rc = git_commit_read(g, &c->parents[0], mem, &parent, e)) < 0)
+			return rc;
+		had = git_tree_find(g, &parent.tree, RECORD_FOLDER, &before, NULL, NULL) == 0;
+	}
+	return had && oid_eq(&now, &before) ? 0 : git_tree_diff(g, had ? &before : NULL, &now, 0, found_record, out, e);
+}
+
+/* The environments whose files it changed, each once: "alice/train"; what else it changed is named by its path. */
+static const char *
+names_of(struct arena *mem, const struct approval_record *r)
+{
+	const char *text = NULL;
+
+	for (size_t i = 0; i < r->npaths && i < 3; i++) {
+		const char *p = r->paths[i];
+
+		if (str_starts(p, "envs/") && str_ends(p, ".yaml"))
+			p = arena_strndup(mem, p + 5, strlen(p) - 10);
+		text = text ? arena_printf(mem, "%s, %s", text, p) : p;
+	}
+	return r->npaths > 3 ? arena_printf(mem, "%s and %zu more", text, r->npaths - 3) : text ? text : "-";
+}
+
+/* Of one of the environments asked for: its file, or what lies below its name. */
+static bool
+record_wanted(const struct args *a, const struct approval_record *r)
+{
+	for (size_t i = 0; i < a->npos; i++)
+		for (size_t k = 0; k < r->npaths; k++) {
+			const char *p = r->paths[k];
+			size_t n = strlen(a->pos[i]);
+
+			if (str_starts(p, "envs/") && strncmp(p + 5, a->pos[i], n) == 0 && (str_eq(p + 5 + n, ".yaml") || p[5 + n] == '/'))
+				return true;
+		}
+	return !a->npos;
+}
+
+static void
+print_record(struct arena *mem, struct value *list, struct git_repo *g, const struct git_commit_info *c, const struct approval_record *r)
+{
+	char when[RFC3339_LEN], hex[OID_HEX], change[OID_HEX];
+	struct git_commit_info main;
+	const char *author = git_commit_read(g, &r->commit, mem, &main, NULL) == 0 ? str_line(mem, main.author) : NULL;
+	struct value *v = value_map(mem);
+
+	clock_rfc3339(r->seen, when);
+	oid_hex(&c->id, hex);
+	oid_hex(&r->commit, change);
+	if (!list) {
+		(void)printf("%s  %-30s Approved by %s, asked by %s, change %.7s, status %.7s%s%s\n", when, names_of(mem, r), str_join(mem, r->by, r->nby, "nobody"),
+		             author ? author : "-", change, hex, r->emergency ? ", emergency: " : "", r->emergency ? r->emergency : "");
+		return;
+	}
+	value_set(mem, v, "time", value_str(mem, arena_strdup(mem, when)));
+	value_set(mem, v, "change", value_str(mem, "Approved"));
+	value_set(mem, v, "approvedBy", value_strs(mem, r->by, r->nby));
+	if (author)
+		value_set(mem, v, "askedBy", value_str(mem, arena_strdup(mem, author)));
+	value_set(mem, v, "paths", value_strs(mem, r->paths, r->npaths));
+	value_set(mem, v, "specCommit", value_str(mem, arena_strdup(mem, change)));
+	value_set(mem, v, "changeSet", value_str(mem, arena_strdup(mem, r->changes)));
+	if (r->emergency)
+		value_set(mem, v, "emergency", value_str(mem, arena_strdup(mem, r->emergency)));
+	value_set(mem, v, "statusCommit", value_str(mem, arena_strdup(mem, hex)));
+	value_push(mem, list, v);
+}
+
+static int
+print_records(const struct args *a, const struct branch *b, struct arena *mem, struct value *list, const struct git_commit_info *c, int64_t most,
+              int64_t *shown, struct err *e)
+{
+	struct found f;
+	int rc = find_records(b->git, c, mem, &f, e);
+
+	for (size_t i = 0; rc == 0 && i < f.n && *shown < most; i++)
+		if (record_wanted(a, &f.items[i])) {
+			print_record(list ? a->mem : mem, list, b->git, c, &f.items[i]);
+			++*shown;
+		}
+	return rc;
+}
+
 static int
 walk(const struct args *a, const struct branch *b, struct value *list, int64_t most, struct err *e)
 {
@@ -89,6 +213,8 @@ walk(const struct args *a, const struct branch *b, struct value *list, int64_t m
 		if (rc < 0)
 			return rc;
 		shown += (int64_t)print_commit(a, mem, list, &c, (size_t)(most - shown));
+		if (shown < most && (rc = print_records(a, b, mem, list, &c, most, &shown, e)) < 0)
+			return rc;
 		if (!c.nparents)
 			break;
 		at = c.parents[0];
@@ -141,9 +267,9 @@ static const struct opt opts[] = {
 };
 
 const struct verb cmd_log = {
-	.name = "log", .args = "[OWNER/NAME…]", .summary = "the history of environments, newest first",
+	.name = "log", .args = "[OWNER/NAME…]", .summary = "the history of environments and of approvals, newest first",
 	.examples = "berth log -C envs\nberth log -C envs alice/train -n 5\n",
-	.details = "Every line is a transition on the branch berth/status; `git log origin/berth/status` shows\n"
-	           "the same with trailers.",
+	.details = "Every line is a transition on the branch berth/status, or a change that was approved: by whom, who wrote the commit,\n"
+	           "when berth took it up. `git log origin/berth/status` shows the same with trailers (Berth-Approved-By).",
 	.opts = opts, .max = 1000, .run = run,
 };

@@ -3,19 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/plan_holds.h"
 #include "cli/tree.h"
 #include "lib/git/clone.h"
 #include "plan/diff.h"
 #include "plan/guard.h"
+#include "status/status.h"
 #include "world.h"
 
 struct plan {
 	const struct args *a;
 	struct world *base, *head; /* base NULL: nothing to compare with */
+	struct plan_holds *holds;
 	enum output form;
 	struct value *list;        /* json, yaml */
 	size_t env_deletes, envs; /* of those on the base */
-	size_t count[4], restarts, data, invalid, same;
+	size_t count[4], restarts, data, refused, invalid, waiting, same;
 	struct buf text;
 };
 
@@ -25,6 +28,20 @@ mark_of(const struct unit_plan *p)
 	static const char *const marks[] = { "+", "~", "!", "-" };
 
 	return marks[p->action];
+}
+
+/* Without the key nobody can tell a new value from the same one sealed anew; the daemon can. */
+static void
+sealed_line(struct plan *p, const struct object_change *c, bool restarts)
+{
+	const char *name = strstr(c->id, "--secret-");
+
+	if (!c->sealed)
+		return;
+	buf_printf(&p->text, "                the secret %s is another", name ? name + strlen("--secret-") : "host key");
+	if (name)
+		buf_printf(&p->text, " (%s)%s", c->sealed, restarts && c->rolls ? ": restarts the pods, unless it is the same value sealed anew" : "");
+	buf_char(&p->text, '\n');
 }
 
 static void
@@ -43,6 +60,8 @@ object_line(struct plan *p, const struct object_change *c)
 		buf_str(&p->text, "  resumes it");
 	if (c->data)
 		buf_str(&p->text, "  DATA AT STAKE");
+	if (c->action == ACTION_REFUSED)
+		buf_str(&p->text, "  NOT DONE: a volume that exists cannot change so; put the old value back, or make a new environment");
 	if (c->kept)
 		buf_str(&p->text, "  (stays in the cluster)");
 	buf_char(&p->text, '\n');
@@ -60,14 +79,17 @@ one_unit(struct plan *p, struct arena *mem, const char *unit, const struct bundl
 	p->count[u.action]++;
 	p->restarts += u.restarts;
 	p->data += u.data;
+	p->refused += u.refused;
 	if (p->form != OUTPUT_TABLE) {
 		value_push(p->a->mem, p->list, value_copy(p->a->mem, plan_value(mem, &u)));
 		return;
 	}
-	buf_printf(&p->text, "  %s %-28s %s%s%s\n", mark_of(&u), unit, action_name(u.action), u.restarts ? ", restarts" : "",
-	           u.data ? ", data at stake" : "");
-	for (size_t i = 0; i < u.n; i++)
+	buf_printf(&p->text, "  %s %-28s %s%s%s%s\n", mark_of(&u), unit, action_name(u.action), u.restarts ? ", restarts" : "",
+	           u.data ? ", data at stake" : "", u.refused ? ", refused in part" : "");
+	for (size_t i = 0; i < u.n; i++) {
 		object_line(p, &u.objects[i]);
+		sealed_line(p, &u.objects[i], u.restarts);
+	}
 }
 
 static void
@@ -107,6 +129,25 @@ invalid_env(struct plan *p, const char *owner, const struct env_result *r)
 	}
 }
 
+/* What it asks for makes a sum too large: whatever is there stays, and it goes on by itself when there is room. */
+static void
+waiting_env(struct plan *p, const char *unit, const char *why)
+{
+	struct value *v;
+
+	p->waiting++;
+	if (p->form == OUTPUT_TABLE) {
+		buf_printf(&p->text, "  . %-28s waits\n      %s: %s\n", unit, pending_name(PENDING_QUOTA), why);
+		return;
+	}
+	v = value_map(p->a->mem);
+	value_set(p->a->mem, v, "unit", value_str(p->a->mem, unit));
+	value_set(p->a->mem, v, "action", value_str(p->a->mem, "waits"));
+	value_set(p->a->mem, v, "reason", value_str(p->a->mem, pending_name(PENDING_QUOTA)));
+	value_set(p->a->mem, v, "message", value_str(p->a->mem, why));
+	value_push(p->a->mem, p->list, v);
+}
+
 /* One environment on both sides; either may be missing. */
 static int
 one_env(struct plan *p, const char *owner, const char *name, struct err *e)
@@ -114,6 +155,8 @@ one_env(struct plan *p, const char *owner, const char *name, struct err *e)
 	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 	const char *unit = arena_printf(mem, "envs/%s/%s", owner, name);
 	struct env_result was = { 0 }, is = { 0 };
+	const char *why;
+	bool differs;
 	int rc;
 
 	if (p->base && (rc = world_env(p->base, mem, owner, name, true, &was, e)) < 0 && rc != ERR_NOTFOUND)
@@ -124,12 +167,19 @@ one_env(struct plan *p, const char *owner, const char *name, struct err *e)
 		invalid_env(p, owner, &is);
 		return 0;
 	}
+	if (plan_holds_absent(p->holds, owner, name))
+		was.bundle = NULL;
 	p->envs += was.bundle != NULL;
 	p->env_deletes += was.bundle && !is.doc;
 	if (!was.bundle && !is.bundle)
 		return 0;
+	differs = is.bundle && (!was.bundle || memcmp(&was.bundle->digest, &is.bundle->digest, sizeof(struct digest)) != 0);
+	if (differs && (why = plan_holds_waits(p->holds, owner, name))) {
+		waiting_env(p, unit, why);
+		return 0;
+	}
 	one_unit(p, mem, unit, was.bundle, is.bundle);
-	if (is.bundle && (!was.bundle || memcmp(&was.bundle->digest, &is.bundle->digest, sizeof(struct digest)) != 0))
+	if (differs)
 		note_later(p, &is);
 	return 0;
 }
@@ -183,6 +233,16 @@ shared_units(struct plan *p, struct err *e)
 	return 0;
 }
 
+/* What an environment that cannot be applied goes on with: the base's. */
+static int
+base_spec(void *ctx, struct arena *mem, const char *owner, const char *name, const char **bytes, size_t *len)
+{
+	const struct files *base = world_files(ctx);
+	const struct file_entry *f = files_find(base, arena_printf(mem, "envs/%s/%s.yaml", owner, name));
+
+	return f ? base->read(base->ctx, f, FILE_DOC_MAX, mem, bytes, len, NULL) : ERR_NOTFOUND;
+}
+
 static int
 all_units(struct plan *p, struct err *e)
 {
@@ -191,14 +251,14 @@ all_units(struct plan *p, struct err *e)
 	size_t n;
 	int rc;
 
-	if (!world_usable(p->head)) {
-		(void)err_set(e, ERR_INVALID, "berth.yaml is missing or has errors, or templates/ do");
-		return err_hint(e, "`berth validate` shows them; until they are mended nothing of this commit is applied");
-	}
+	if (world_check_usable(p->head, p->a->mem, e) < 0)
+		return err_hint(e, "`berth validate` shows all of it; until it is mended nothing of this commit is applied");
 	if (p->base && !world_usable(p->base)) {
 		world_free(p->base);
 		p->base = NULL; /* a base that berth would not apply is nothing to compare with */
 	}
+	if (p->base)
+		world_live_by(p->head, base_spec, p->base);
 	world_owners(p->head, p->a->mem, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		(void)map_put(&owners, list[i], NULL);
@@ -207,7 +267,7 @@ all_units(struct plan *p, struct err *e)
 		world_owners(p->base, p->a->mem, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		(void)map_put(&owners, list[i], NULL);
-	if ((rc = shared_units(p, e)) < 0)
+	if ((rc = plan_holds_make(p->base, p->head, args_str(p->a, "C", "."), p->a->mem, &p->holds, e)) < 0 || (rc = shared_units(p, e)) < 0)
 		return rc;
 	for (size_t i = 0; map_next(&owners, &i, &owner, NULL);)
 		if ((rc = one_owner(p, owner, e)) < 0)
@@ -270,6 +330,10 @@ print_plan(struct plan *p, const char *base, const char *head)
 		             p->count[1], p->restarts, p->count[3], p->same);
 		if (p->data)
 			(void)printf(", DATA AT STAKE in %zu", p->data);
+		if (p->refused)
+			(void)printf(", REFUSED in part in %zu", p->refused);
+		if (p->waiting)
+			(void)printf(", %zu WAITING for room", p->waiting);
 		if (p->invalid)
 			(void)printf(", %zu NOT VALID and left as %s", p->invalid, p->invalid == 1 ? "it is" : "they are");
 		(void)printf(".\n");
@@ -320,6 +384,7 @@ const struct verb cmd_plan = {
 	.examples = "berth plan                          the working tree against origin/main\n"
 	            "berth plan --base HEAD~1 --commit HEAD\n"
 	            "berth plan --exit-code && echo nothing to do\n",
-	.details = "Reads no network and no cluster. Exit 1 when a spec is not valid (it would be left as it is).",
+	.details = "Reads no network and no cluster. Who would wait for room in a limit of a user or team (QuotaExceeded) is taken from the status\n"
+	           "branch as it was fetched last; without one everything on the base counts as live. Exit 1 when a spec is not valid (it would be left as it is).",
 	.opts = opts, .run = run,
 };

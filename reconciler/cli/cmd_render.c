@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply/kustomization.h"
+#include "cli/explain_object.h"
 #include "cli/tree.h"
 #include "lib/base/fs.h"
 #include "lib/base/map.h"
@@ -20,6 +21,11 @@ struct out {
 	struct value *list; /* json: all objects */
 	size_t objects, failed, hits;
 	struct map units; /* written below dir */
+	const struct world *w;
+	const char *explain; /* the object to explain, or NULL */
+	struct buf text;     /* what was explained */
+	size_t explained;
+	const char *nearest; /* some object that was looked at, for the hint */
 };
 
 static int
@@ -91,19 +97,40 @@ write_lists(struct out *o, struct err *e)
 	return 0;
 }
 
-static int
-emit(struct out *o, const struct bundle *b, struct err *e)
+static void
+explain(struct out *o, const struct explain_unit *u)
 {
+	for (size_t i = 0; i < u->bundle->n; i++) {
+		const struct object *object = &u->bundle->objects[i];
+
+		if (!explain_is_named(o->explain, u->bundle, object)) {
+			if (!o->nearest || strcmp(object->kind, "StatefulSet") == 0)
+				o->nearest = arena_printf(o->a->mem, "%s/%s", object->kind, object->name);
+			continue;
+		}
+		explain_object(o->a->mem, u, object, &o->text, o->list);
+		o->explained++;
+	}
+}
+
+static int
+emit(struct out *o, const struct explain_unit *u, struct err *e)
+{
+	const struct bundle *b = u->bundle;
 	struct buf text AUTO_BUF = BUF_INIT(0);
 
 	if (!b)
 		return 0;
 	o->objects += b->n;
+	if (o->explain) {
+		explain(o, u);
+		return 0;
+	}
 	if (o->dir)
 		return write_folder(o, b, e);
 	for (size_t i = 0; i < b->n; i++) {
 		if (o->form == OUTPUT_JSON) {
-			value_push(o->a->mem, o->list, value_copy(o->a->mem, b->objects[i].value));
+			value_push(o->a->mem, o->list, value_copy(o->a->mem, object_shown(o->a->mem, &b->objects[i])));
 			continue;
 		}
 		buf_reset(&text);
@@ -111,6 +138,12 @@ emit(struct out *o, const struct bundle *b, struct err *e)
 		(void)printf("---\n# %s/%s\n%s", b->unit, b->objects[i].file, buf_cstr(&text));
 	}
 	return 0;
+}
+
+static struct explain_unit
+unit_of(const struct out *o, const struct bundle *b)
+{
+	return (struct explain_unit){ .templates = world_templates(o->w), .bundle = b, .org = world_site(o->w)->org };
 }
 
 static void
@@ -158,6 +191,7 @@ static int
 visit(void *ctx, const struct env_result *r, struct err *e)
 {
 	struct out *o = ctx;
+	struct explain_unit u = unit_of(o, r->bundle);
 	bool mine;
 
 	if (!named(o->a, r->owner, r->name, &mine))
@@ -168,8 +202,12 @@ visit(void *ctx, const struct env_result *r, struct err *e)
 		say_findings(r);
 		return 0;
 	}
-	say_later(r);
-	return emit(o, r->bundle, e);
+	if (!o->explain)
+		say_later(r);
+	u.env = r->env;
+	u.team = r->env->team;
+	u.user = r->env->user;
+	return emit(o, &u, e);
 }
 
 static int
@@ -177,6 +215,7 @@ render_owner(struct out *o, struct world *w, const char *owner, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 	struct owner_result r;
+	struct explain_unit u;
 	bool mine;
 	int rc;
 
@@ -185,21 +224,25 @@ render_owner(struct out *o, struct world *w, const char *owner, struct err *e)
 		return 0;
 	if ((rc = world_owner(w, mem, owner, true, visit, o, &r, e)) < 0)
 		return rc;
-	return o->a->npos ? 0 : emit(o, r.bundle, e);
+	u = unit_of(o, r.bundle);
+	u.user = r.user;
+	return o->a->npos ? 0 : emit(o, &u, e);
 }
 
 static int
 render_shared(struct out *o, struct world *w, struct err *e)
 {
-	const struct bundle *b;
+	struct explain_unit u = unit_of(o, NULL);
 	const char *team;
 	int rc;
 
-	if ((rc = world_org(w, o->a->mem, &b, e)) < 0 || (rc = emit(o, b, e)) < 0)
+	if ((rc = world_org(w, o->a->mem, &u.bundle, e)) < 0 || (rc = emit(o, &u, e)) < 0)
 		return rc;
-	for (size_t i = 0; map_next(&world_site(w)->docs[KIND_TEAM], &i, &team, NULL);)
-		if ((rc = world_team(w, o->a->mem, team, &b, e)) < 0 || (rc = emit(o, b, e)) < 0)
+	for (size_t i = 0; map_next(&world_site(w)->docs[KIND_TEAM], &i, &team, NULL);) {
+		u.team = site_get(world_site(w), KIND_TEAM, team);
+		if ((rc = world_team(w, o->a->mem, team, &u.bundle, e)) < 0 || (rc = emit(o, &u, e)) < 0)
 			return rc;
+	}
 	return 0;
 }
 
@@ -210,10 +253,8 @@ render_all(struct out *o, struct world *w, struct err *e)
 	size_t n;
 	int rc;
 
-	if (!world_usable(w)) {
-		(void)err_set(e, ERR_INVALID, "berth.yaml is missing or has errors, or templates/ do");
+	if (world_check_usable(w, o->a->mem, e) < 0)
 		return err_hint(e, "`berth validate` shows them");
-	}
 	if (!o->a->npos && (rc = render_shared(o, w, e)) < 0)
 		return rc;
 	world_owners(w, o->a->mem, &owners, &n);
@@ -227,10 +268,46 @@ render_all(struct out *o, struct world *w, struct err *e)
 	return 0;
 }
 
+/* Nothing of that name: what there is may help. */
+static int
+none_explained(const struct out *o, struct err *e)
+{
+	(void)err_set(e, ERR_USAGE, "no object %s in what is rendered%s", str_line(o->a->mem, o->explain),
+	              o->failed ? " (some environments have errors: `berth validate`)" : "");
+	if (!o->nearest)
+		return err_hint(e, "objects are KIND/NAME, or named by their file: `berth render --out DIR` shows them all");
+	return err_hint(e, "objects are KIND/NAME, for example `berth render --explain %s`; `berth render --out DIR` shows them all",
+	                o->nearest);
+}
+
+static int
+print(struct out *o, struct err *e)
+{
+	struct buf text AUTO_BUF = BUF_INIT((size_t)1 << 30);
+	int rc;
+
+	if (o->dir && !o->explain) {
+		if ((rc = write_lists(o, e)) == 0)
+			(void)fprintf(stderr, "%zu objects written below %s\n", o->objects, o->dir);
+		return rc;
+	}
+	if (o->explain && !o->explained)
+		return none_explained(o, e);
+	if (o->explain && o->form == OUTPUT_TABLE)
+		return fputs(buf_cstr(&o->text), stdout) < 0 ? ERR_UNAVAILABLE : 0;
+	if (o->explain) {
+		output_value(o->list, o->form);
+	} else if (o->form == OUTPUT_JSON) {
+		json_write(o->list, 2, &text);
+		(void)printf("%s\n", buf_cstr(&text));
+	}
+	return 0;
+}
+
 static int
 run(const struct args *a, struct err *e)
 {
-	struct out o = { .a = a, .dir = args_str(a, "out", NULL) };
+	struct out o = { .a = a, .dir = args_str(a, "out", NULL), .explain = args_str(a, "explain", NULL), .text = BUF_INIT(64 << 20) };
 	struct files files;
 	struct world *w;
 	const char *label;
@@ -238,28 +315,24 @@ run(const struct args *a, struct err *e)
 
 	if ((rc = args_output(a, &o.form, e)) < 0)
 		return rc;
+	if (o.explain && o.dir)
+		return err_set(e, ERR_USAGE, "--explain prints: leave out --out");
 	for (size_t i = 0; i < a->npos; i++)
 		if ((rc = env_of_arg(a->mem, a->pos[i], &a->pos[i], e)) < 0)
 			return rc;
 	o.list = value_list(a->mem);
 	if ((rc = tree_of_args(a, &files, &label, e)) < 0 || (rc = world_new(&w, e)) < 0)
 		return rc;
+	o.w = w;
 	if ((rc = world_adopt(w, &files, NULL, 0, true, e)) == 0)
 		rc = render_all(&o, w, e);
-	if (rc == 0 && o.dir)
-		rc = write_lists(&o, e);
+	if (rc == 0)
+		rc = print(&o, e);
 	map_free(&o.units);
+	buf_free(&o.text);
 	world_free(w);
 	if (rc < 0)
 		return rc;
-	if (o.form == OUTPUT_JSON && !o.dir) {
-		struct buf text AUTO_BUF = BUF_INIT((size_t)1 << 30);
-
-		json_write(o.list, 2, &text);
-		(void)printf("%s\n", buf_cstr(&text));
-	}
-	if (o.dir)
-		(void)fprintf(stderr, "%zu objects written below %s\n", o.objects, o.dir);
 	return o.failed ? EXIT_FINDINGS : EXIT_FINE;
 }
 
@@ -267,6 +340,7 @@ static const struct opt opts[] = {
 	{ "C", "DIR", "the environments repository (default: here)" },
 	{ "commit", "REV", "render a commit instead of the working tree" },
 	{ "out", "DIR", "write files below DIR, laid out like the rendered branch" },
+	{ "explain", "OBJECT", "where each field of an object comes from: template line and input (KIND/NAME, or its file)" },
 	{ "o", "yaml|json", "how to print to standard output" },
 	{ NULL, NULL, NULL },
 };
@@ -275,7 +349,11 @@ const struct verb cmd_render = {
 	.name = "render", .args = "[OWNER/NAME…]", .summary = "print the manifests that specs become",
 	.examples = "berth render alice/train              one environment\n"
 	            "berth render -C envs --out manifests  everything, as files\n"
-	            "berth render bo/genome -o json | jq .\n",
-	.details = "Reads no network and no cluster. Without names everything is rendered, users, teams and organization too.",
+	            "berth render bo/genome -o json | jq .\n"
+	            "berth render --explain StatefulSet/train alice/train\n",
+	.details = "Reads no network and no cluster. Without names everything is rendered, users, teams and organization too.\n\n"
+	           "--explain lists an object's fields by the template line that wrote them. `42  spec.replicas: 4  <- env.replicas  <- "
+	           "spec.distributed.worldSize envs/alice/train.yaml:9` means: line 42 of the template above places 4; it reads the variable "
+	           "env.replicas, which follows from that field, written there. Without OWNER/NAME every object of that name is explained.",
 	.opts = opts, .max = 10000, .run = run,
 };

@@ -3,61 +3,39 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/branch.h"
-#include "cli/tree.h"
+#include "cli/status_docs.h"
 #include "lib/base/str.h"
-#include "lib/doc/yaml.h"
-#include "repo/source.h"
 #include "status/status.h"
+#include "status/text.h"
 
-struct list {
-	const struct args *a;
-	struct branch *b;
-	struct value *docs, *repo;
-	const char *const *want;
-	size_t nwant;
-};
+#define REPO_LINES 10
 
-static bool
-wanted(const struct list *l, const char *path)
+/* Lines of a list below a heading; they may hold what strangers wrote. */
+static void
+print_lines(struct arena *mem, const char *head, const struct value *list)
 {
-	size_t n = strlen(path);
-
-	for (size_t i = 0; i < l->nwant; i++)
-		if (n == strlen(l->want[i]) + 10 && strncmp(path + 5, l->want[i], n - 10) == 0)
-			return true;
-	return !l->nwant;
+	for (size_t i = 0; i < value_len(list); i++)
+		(void)printf("%s    %s\n", i ? "" : head, text_line(mem, value_as_str(value_item(list, i), "")));
 }
 
-static int
-visit(void *ctx, const struct git_change *c, struct err *e)
+/* What only a target tells that sees the cluster. */
+static void
+print_seen(struct arena *mem, const struct value *v)
 {
-	struct list *l = ctx;
-	bool repo = str_eq(c->path, "repo.yaml");
-	const char *bytes, *path = arena_strdup(l->a->mem, c->path);
-	struct report r;
-	struct value *v;
-	size_t len;
-	int rc;
+	const struct value *drift = value_get(v, "drift");
 
-	if (!repo && !(str_starts(path, "envs/") && str_ends(path, ".yaml") && wanted(l, path)))
-		return 0;
-	report_init(&r, l->a->mem);
-	if ((rc = git_blob_read(l->b->git, c->new_id, FILE_DOC_MAX, l->a->mem, &bytes, &len, e)) < 0)
-		return rc;
-	if (yaml_read(l->a->mem, path, bytes, len, NULL, &r, &v) < 0) {
-		(void)fprintf(stderr, "berth: %s on the status branch cannot be read; the daemon will write it anew\n", path);
-		return 0;
-	}
-	if (repo)
-		l->repo = v;
-	else
-		value_push(l->a->mem, l->docs, v);
-	return 0;
+	print_lines(mem, "  refused by the target:\n", value_at(v, "lastError.errors"));
+	print_lines(mem, "  waits for:\n", value_get(v, "waiting"));
+	if (drift)
+		(void)printf("  drift repaired at %s: %s changed %s\n", value_as_str(value_get(drift, "restored"), "?"),
+		             text_line(mem, value_as_str(value_get(drift, "by"), "?")),
+		             text_line(mem, value_as_str(value_get(drift, "what"), "?")));
+	if (value_at(v, "access.address"))
+		(void)printf("  address %s\n", text_line(mem, value_as_str(value_at(v, "access.address"), "")));
 }
 
 static void
-print_one(const struct value *v)
+print_one(struct arena *mem, const struct value *v)
 {
 	const struct value *list = value_get(v, "conditions"), *p = value_get(v, "pending");
 
@@ -80,6 +58,7 @@ print_one(const struct value *v)
 		(void)printf("  %s=%s  %s  %s\n", value_as_str(value_get(c, "type"), "?"), value_as_str(value_get(c, "status"), "?"),
 		             value_as_str(value_get(c, "reason"), ""), value_as_str(value_get(c, "message"), ""));
 	}
+	print_seen(mem, v);
 	if (value_at(v, "access.ssh"))
 		(void)printf("  ssh %s\n", value_as_str(value_at(v, "access.ssh"), ""));
 	for (size_t i = 0; i < value_len(value_get(v, "inventory")); i++)
@@ -87,13 +66,21 @@ print_one(const struct value *v)
 }
 
 static void
-print_table(const struct list *l)
+print_table(struct arena *mem, const struct status_docs *l)
 {
+	const struct value *findings = value_get(l->repo, "findings"); /* what holds up no environment alone: flavors, users, the master key */
 	const char *reason = value_as_str(value_get(l->repo, "reason"), "");
 	size_t n = value_len(l->docs);
 
 	if (*reason && !str_eq(reason, "Adopted"))
 		(void)printf("%s: %s\n", reason, value_as_str(value_get(l->repo, "message"), ""));
+	for (size_t i = 0; i < value_len(findings); i++) {
+		if (i == REPO_LINES) {
+			(void)printf("… and %zu more: `berth why OWNER/NAME` has them all\n", value_len(findings) - i);
+			break;
+		}
+		(void)printf("%s\n", text_line(mem, value_as_str(value_item(findings, i), "")));
+	}
 	if (str_eq(value_as_str(value_get(l->repo, "approvals"), NULL), "none"))
 		(void)fprintf(stderr, "approvals are not enforced (berth.yaml: approvals.mode none)\n");
 	(void)printf("%-34s %-10s %-8s %s\n", "ENVIRONMENT", "PHASE", "COMMIT", "WAITING");
@@ -109,13 +96,13 @@ print_table(const struct list *l)
 }
 
 static void
-print_data(const struct list *l, enum output o)
+print_data(struct arena *mem, const struct status_docs *l, enum output o)
 {
-	struct value *v = value_map(l->a->mem);
+	struct value *v = value_map(mem);
 
 	if (l->repo)
-		value_set(l->a->mem, v, "repository", l->repo);
-	value_set(l->a->mem, v, "environments", l->docs);
+		value_set(mem, v, "repository", l->repo);
+	value_set(mem, v, "environments", l->docs);
 	output_value(v, o);
 }
 
@@ -124,38 +111,20 @@ run(const struct args *a, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)2 << 30);
 	struct args own = *a;
-	struct list l = { .a = &own, .want = a->pos, .nwant = a->npos };
-	struct branch b;
+	struct status_docs l;
 	enum output o;
 	int rc;
 
 	own.mem = mem; /* ten thousand status files are more than the program's own arena may hold */
-	l.docs = value_list(mem);
-	if ((rc = args_output(a, &o, e)) < 0)
+	if ((rc = args_output(a, &o, e)) < 0 || (rc = status_docs_read(&own, &l, e)) < 0)
 		return rc;
-	for (size_t i = 0; i < a->npos; i++)
-		if ((rc = env_of_arg(mem, a->pos[i], &a->pos[i], e)) < 0)
-			return rc;
-	if ((rc = branch_open(&own, BRANCH_STATUS, &b, e)) < 0)
-		return rc;
-	if (!b.exists) {
-		(void)err_set(e, ERR_NOTFOUND, "there is no branch " BRANCH_STATUS " yet");
-		return err_hint(e, "it appears when `berth run` has made its first pass over this repository");
-	}
-	l.b = &b;
-	if ((rc = git_tree_diff(b.git, NULL, &b.tree, 0, visit, &l, e)) < 0)
-		return rc;
-	if (a->npos && value_len(l.docs) < a->npos) {
-		(void)err_set(e, ERR_NOTFOUND, "the status branch has no %s", a->pos[0]);
-		return err_hint(e, "`berth status` lists what there is; a spec must be on the branch that berth watches");
-	}
 	if (o != OUTPUT_TABLE)
-		print_data(&l, o);
+		print_data(mem, &l, o);
 	else if (a->npos)
 		for (size_t i = 0; i < value_len(l.docs); i++)
-			print_one(value_item(l.docs, i));
+			print_one(mem, value_item(l.docs, i));
 	else
-		print_table(&l);
+		print_table(mem, &l);
 	return EXIT_FINE;
 }
 

@@ -12,6 +12,7 @@
 #include "lib/doc/report_formats.h"
 #include "lib/doc/yaml.h"
 #include "validate/totals.h"
+#include "validate/validate.h"
 #include "world.h"
 
 struct tree_check {
@@ -56,6 +57,8 @@ check_tree(const struct args *a, const struct files *files, struct report *all, 
 	if ((rc = world_adopt(w, files, NULL, 0, true, e)) < 0)
 		goto out;
 	world_findings(w, all);
+	if ((rc = world_check_shared(w, all, e)) < 0)
+		goto out;
 	world_owners(w, a->mem, &owners, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
@@ -63,8 +66,12 @@ check_tree(const struct args *a, const struct files *files, struct report *all, 
 
 		if ((rc = world_owner(w, mem, owners[i], true, add_findings, &c, &o, e)) < 0)
 			goto out;
+		if (o.failure)
+			world_render_finding(all, o.user, arena_printf(mem, "users/%s.yaml", owners[i]), o.failure);
 	}
 	totals_check(c.totals, world_site(w), NULL, all);
+	for (size_t i = 0; i < files->n; i++)
+		validate_plain(files, &files->entries[i], all);
 out:
 	totals_free(c.totals);
 	world_free(w);

@@ -2,6 +2,7 @@
 /* The pages docs/findings.md and docs/fields.md, from the catalogue and the schemas. */
 #include <string.h>
 
+#include "cli/depends.h"
 #include "cli/explain.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
@@ -101,11 +102,12 @@ kind_section(const struct fields *f, enum kind k, struct buf *out)
 	add_cell(out, value_as_str(value_get(f->docs[k], "description"), ""), false);
 	if (kinds[k].alias)
 		buf_printf(out, " `%s` is read as the same kind.", kinds[k].alias);
-	buf_str(out, "\n\n| field | type | default | what it is |\n|---|---|---|---|\n");
+	buf_str(out, "\n\n| field | type | default | what it is | objects it reaches |\n|---|---|---|---|---|\n");
 	fields_of(f, k, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct field *x = &all.items[i];
 		const struct value *fallback = value_get(x->schema, "default");
+		const char *touches;
 
 		buf_str(out, "| ");
 		add_code(out, x->path);
@@ -116,6 +118,10 @@ kind_section(const struct fields *f, enum kind k, struct buf *out)
 			add_json(out, fallback);
 		buf_str(out, " | ");
 		add_what(f->mem, x, out);
+		buf_str(out, " | ");
+		/* of a whole spec it would be everything */
+		touches = strchr(x->path, '.') ? depends_touches(f->mem, field_name(f->mem, x)) : NULL;
+		add_cell(out, touches ? touches : "", false);
 		buf_str(out, " |\n");
 	}
 }
@@ -127,7 +133,8 @@ explain_fields_page(const struct fields *f, struct buf *out)
 
 	buf_str(out, "# Fields\n"
 	             "Made by `berth explain --markdown fields` from `schema/`. Every field of the seven kinds; `berth explain env.spec.resources.shm` prints one\n"
-	             "with everything that its schema asks for, `berth explain flavor` lists a kind's. `[]` is each item of a list, `<name>` a key of your choice.\n");
+	             "with everything that its schema asks for, `berth explain flavor` lists a kind's. `[]` is each item of a list, `<name>` a key of your choice.\n"
+	             "The last column is found by changing every field and comparing what is rendered; empty: no object depends on it. Pods restart only where that is said.\n");
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		kind_section(f, order[i], out);
 }

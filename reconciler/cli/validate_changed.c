@@ -11,6 +11,7 @@
 #include "plan/guard.h"
 #include "repo/guard.h"
 #include "validate/totals.h"
+#include "validate/validate.h"
 #include "world.h"
 
 #define OWNER_ARENA ((size_t)128 << 20)
@@ -234,18 +235,24 @@ keep(struct range *c, const struct finding *f)
  * Shared documents: all of those that differ; of the others what BASE does not have (a name that now leads nowhere). While
  * berth.yaml or templates are broken no environment can be checked: that is said whoever broke them.
  */
-static void
-shared_findings(struct range *c)
+static int
+shared_findings(struct range *c, struct err *e)
 {
 	struct arena *mem = c->a->mem;
 	struct map known AUTO_MAP = MAP_INIT;
 	struct report was, is;
+	int rc;
 
 	report_init(&was, mem);
 	report_init(&is, mem);
-	if (c->was)
+	if (c->was) {
 		world_findings(c->was, &was);
+		if ((rc = world_check_shared(c->was, &was, e)) < 0)
+			return rc;
+	}
 	world_findings(c->is, &is);
+	if ((rc = world_check_shared(c->is, &is, e)) < 0)
+		return rc;
 	for (size_t i = 0; i < was.n; i++)
 		(void)map_put(&known, finding_key(mem, &was.items[i]), NULL);
 	for (size_t i = 0; i < is.n; i++) {
@@ -256,6 +263,7 @@ shared_findings(struct range *c)
 		if (blocks || map_has(&c->paths, file) || !map_has(&known, finding_key(mem, f)))
 			keep(c, f);
 	}
+	return 0;
 }
 
 static bool
@@ -319,7 +327,7 @@ environments(struct range *c, struct err *e)
 	world_owners(c->is, c->a->mem, &list, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct arena *AUTO_ARENA mem = arena_new(OWNER_ARENA);
-		struct owner_result o;
+		struct owner_result o = { 0 };
 
 		/* nothing of the others can have changed, but they hold what teams share */
 		rc = c->everybody || map_has(&owners, list[i]) ? world_owner(c->is, mem, list[i], true, one_env, c, &o, e)
@@ -327,21 +335,27 @@ environments(struct range *c, struct err *e)
 		                                               : 0;
 		if (rc < 0)
 			return rc;
+		if (o.failure)
+			world_render_finding(c->r, o.user, arena_printf(mem, "users/%s.yaml", list[i]), o.failure);
 	}
 	totals_check(c->totals, world_site(c->is), &c->paths, c->r);
 	return 0;
 }
 
+/* Files that are no environments: how many, and none in plain text where sealed ones stand. */
 static void
-count_shared(struct range *c)
+other_files(struct range *c)
 {
 	const char *path;
 
 	for (size_t i = 0; map_next(&c->paths, &i, &path, NULL);) {
 		struct arena *AUTO_ARENA mem = arena_new(65536);
+		const struct file_entry *f = strlen(path) <= 4096 ? files_find(&c->head_files, path) : NULL;
 
-		if (strlen(path) <= 4096 && files_find(&c->head_files, path) && !is_environment(mem, path))
-			c->checked++;
+		if (!f || is_environment(mem, path))
+			continue;
+		c->checked++;
+		validate_plain(&c->head_files, f, c->r);
 	}
 }
 
@@ -382,11 +396,12 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 	c.totals = totals_new();
 	if ((rc = find_range(&c, range, e)) == 0 && (rc = read_worlds(&c, e)) == 0)
 		rc = git_tree_diff(c.git, c.has_base ? &c.base_tree : NULL, &c.head_tree, 0, one_path, &c, e);
+	if (rc == 0)
+		rc = shared_findings(&c, e);
 	if (rc == 0) {
-		shared_findings(&c);
 		rules = rules_of_base(&c);
-		count_shared(&c);
 		rc = environments(&c, e);
+		other_files(&c);
 	}
 	if (rc == 0)
 		rc = check_guard(&c, e);

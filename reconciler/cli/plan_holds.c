@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two passes of a daemon that would apply base and then head, by use alone. */
+#include "cli/plan_holds.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/doc/yaml.h"
+#include "lib/git/git.h"
+#include "status/status.h"
+#include "validate/holds.h"
+
+struct plan_holds {
+	struct holds *holds;
+	const struct site *site; /* of the world that is asked */
+	struct world *world;
+	struct arena *mem;
+	struct git_repo *git; /* NULL: no status branch */
+	struct oid status;    /* its tree */
+	struct map waited;    /* "alice/train": waited before, with nothing there */
+	struct map waits;     /* waits after */
+	bool merged;          /* what is asked is the head, and what is live has been decided */
+};
+
+static void
+close_git(void *g)
+{
+	git_close(g);
+}
+
+static void
+free_holds(void *p)
+{
+	struct plan_holds *h = p;
+
+	holds_free(h->holds);
+	map_free(&h->waited);
+	map_free(&h->waits);
+}
+
+/* The status branch as this repository has it: a clone's copy of the origin's, else its own. No network. */
+static void
+find_status(struct plan_holds *h, const char *dir)
+{
+	static const char *const refs[] = { "refs/remotes/origin/berth/status", "refs/heads/berth/status" };
+	struct git_commit_info c;
+	struct git_repo *g;
+	struct oid id;
+
+	if (git_open(dir, &g, NULL) < 0)
+		return;
+	arena_defer(h->mem, close_git, g);
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]) && !h->git; i++) {
+		if (git_ref_read(g, refs[i], &id, NULL) < 0 || git_commit_read(g, &id, h->mem, &c, NULL) < 0)
+			continue;
+		h->status = c.tree;
+		h->git = g;
+	}
+}
+
+static struct value *
+read_doc(const struct plan_holds *h, struct arena *mem, const char *owner, const char *name)
+{
+	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name), *bytes;
+	struct report ignored;
+	struct value *v;
+	size_t len;
+
+	report_init(&ignored, mem);
+	if (!h->git || git_tree_read(h->git, &h->status, path, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
+	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
+		return NULL;
+	return v;
+}
+
+static bool
+read_use(void *ctx, const char *owner, const char *name, struct use *out, int64_t *since)
+{
+	struct plan_holds *h = ctx;
+	struct value *v = read_doc(h, h->mem, owner, name);
+
+	/* who waits already has its place in the row, as the daemon has it */
+	*since = str_eq(value_as_str(value_at(v, "pending.reason"), NULL), pending_name(PENDING_QUOTA))
+	         ? clock_parse_rfc3339(value_as_str(value_at(v, "pending.since"), NULL)) : 0;
+	return v && use_read(value_get(v, "use"), out);
+}
+
+/* What a merge brings is all of one age. */
+static int64_t
+no_age(void *ctx, const char *owner, const char *name)
+{
+	(void)ctx;
+	(void)owner;
+	(void)name;
+	return 0;
+}
+
+/* Of what main asks for: is anything of it there? Only what waits for its first time is not. */
+static bool
+is_there(const struct plan_holds *h, struct arena *mem, const char *owner, const char *name)
+{
+	struct value *v = read_doc(h, mem, owner, name);
+	const char *reason = value_as_str(value_at(v, "pending.reason"), "");
+
+	return !v || value_get(v, "use") || strcmp(reason, pending_name(PENDING_QUOTA)) != 0;
+}
+
+static int
+ask_env(void *ctx, const struct env_result *r, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
+	struct plan_holds *h = ctx;
+	struct use u;
+
+	(void)e;
+	if (r->ok)
+		use_of(mem, r->env, &u);
+	holds_ask(h->holds, r->owner, r->name, r->ok ? &u : NULL,
+	          h->merged ? holds_live(h->holds, r->owner, r->name) != NULL : is_there(h, mem, r->owner, r->name));
+	return 0;
+}
+
+static int
+ask_all(struct plan_holds *h, struct err *e)
+{
+	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
+	const char **owners;
+	size_t n;
+	int rc;
+
+	world_owners(h->world, list, &owners, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
+		struct owner_result o;
+
+		if ((rc = world_owner(h->world, mem, owners[i], false, ask_env, h, &o, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static const char *
+key_of(struct arena *mem, const char *owner, const char *name)
+{
+	return arena_printf(mem, "%s/%s", owner, name);
+}
+
+/* After a decision: who waits. `first`: only those of whom nothing is there. */
+static void
+collect(struct plan_holds *h, struct map *out, bool first)
+{
+	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
+	const char **owners, *const *names, *why;
+	size_t n, k;
+
+	world_owners(h->world, list, &owners, &n);
+	for (size_t i = 0; i < n && holds_waiting(h->holds) > 0; i++) {
+		world_names(h->world, list, owners[i], &names, &k);
+		for (size_t j = 0; j < k; j++) {
+			if (first && holds_live(h->holds, owners[i], names[j]))
+				continue;
+			if ((why = holds_waits(h->holds, h->site, h->mem, owners[i], names[j])))
+				(void)map_put(out, key_of(h->mem, owners[i], names[j]), arena_strdup(h->mem, why));
+		}
+	}
+}
+
+/* Environments whose file is gone free their place. */
+static void
+drop_gone(struct plan_holds *h, struct world *base, struct world *head)
+{
+	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
+	const char **owners, *const *was, *const *is;
+	size_t n, nwas, nis;
+
+	world_owners(base, list, &owners, &n);
+	for (size_t i = 0; i < n; i++) {
+		world_names(base, list, owners[i], &was, &nwas);
+		world_names(head, list, owners[i], &is, &nis);
+		for (size_t k = 0, j = 0; k < nwas; k++) { /* both are sorted */
+			while (j < nis && strcmp(is[j], was[k]) < 0)
+				j++;
+			if (j == nis || strcmp(is[j], was[k]) != 0)
+				holds_drop(h->holds, owners[i], was[k]);
+		}
+	}
+}
+
+static bool
+any_limit(const struct world *w, struct arena *mem)
+{
+	const struct site *s = world_site(w);
+	struct sum_limit limits[SUM_COUNT];
+	const char **owners;
+	size_t n;
+
+	if (limits_any_queue(s))
+		return true;
+	world_owners(w, mem, &owners, &n);
+	for (size_t i = 0; i < n; i++)
+		if (limits_of_user(s, owners[i], limits) > 0)
+			return true;
+	return false;
+}
+
+int
+plan_holds_make(struct world *base, struct world *head, const char *dir, struct arena *mem, struct plan_holds **out, struct err *e)
+{
+	struct plan_holds *h = arena_alloc(mem, sizeof(*h));
+	const struct holds_query how = { .ctx = h, .mem = mem, .read = read_use, .age = no_age, .now = clock_now() };
+	int rc;
+
+	*out = h;
+	h->mem = mem;
+	h->holds = holds_new();
+	arena_defer(mem, free_holds, h);
+	if (!any_limit(head, mem) && (!base || !any_limit(base, mem)))
+		return 0;
+	if (base) {
+		find_status(h, dir);
+		h->world = base;
+		h->site = world_site(base);
+		holds_begin(h->holds);
+		if ((rc = ask_all(h, e)) < 0)
+			return rc;
+		holds_decide(h->holds, h->site, &how);
+		collect(h, &h->waited, true);
+		holds_keep(h->holds);
+	}
+	h->world = head;
+	h->site = world_site(head);
+	holds_begin(h->holds);
+	h->merged = true;
+	if ((rc = ask_all(h, e)) < 0)
+		return rc;
+	if (base)
+		drop_gone(h, base, head);
+	holds_decide(h->holds, h->site, &how);
+	collect(h, &h->waits, false);
+	return 0;
+}
+
+const char *
+plan_holds_waits(const struct plan_holds *h, const char *owner, const char *name)
+{
+	return map_get(&h->waits, key_of(h->mem, owner, name));
+}
+
+bool
+plan_holds_absent(const struct plan_holds *h, const char *owner, const char *name)
+{
+	return map_get(&h->waited, key_of(h->mem, owner, name)) != NULL;
+}
