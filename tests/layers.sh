@@ -19,6 +19,8 @@ FILENAME == "../tests/layers.txt" {
 	from = folder(FILENAME); to = folder(part[2])
 	if (!(from in known)) deny(part[2] " (" from " is not in tests/layers.txt)")
 	else if (from != to && !((from, to) in may)) deny(part[2])
+	key = "\"" part[2] "\""
+	if ((key in known) && !((key, from) in may) && !((key, FILENAME) in may)) deny(key)
 }
 /^#[ \t]*include[ \t]*</ {
 	split($0, part, /[<>]/)

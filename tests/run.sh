@@ -3,6 +3,8 @@
 # Runs everything that prints TAP: built unit, conformance and fuzz replay programs of $1 (build/asan), then the
 # end-to-end scripts in order. With more arguments only those programs and scripts are run.
 # A crash, a non-zero exit, a missing or wrong plan count as failures. Last line: N passed, N failed, N skipped.
+# What is to be run on a real control plane gets it built first, once (tests/peers/install.sh); BERTH_PEERS=none leaves
+# those tests out. Where it cannot be built they are skipped, with CI=true they fail. TEST_JOBS=1: one after the other, shown as they go.
 set -u
 out=${1:-build/asan}
 [ $# -gt 0 ] && shift
@@ -15,21 +17,26 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/berth-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/home" || exit 1
+real_home=${HOME:-/}
+real_config=${XDG_CONFIG_HOME:-$real_home/.config}
+export BERTH_PEERS="${BERTH_PEERS:-${XDG_CACHE_HOME:-$real_home/.cache}/berth-peers}"
+case $BERTH_PEERS in /* | none) ;; *) BERTH_PEERS=$PWD/$BERTH_PEERS ;; esac
 export HOME="$work/home" GIT_CONFIG_NOSYSTEM=1
 unset XDG_CONFIG_HOME GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE BERTH_SHARE
-passed=0 failed=0 skipped=0
+jobs=${TEST_JOBS:-2}
+[ $# -gt 1 ] || [ -n "${TEST_JOBS:-}" ] || { [ $# -eq 1 ] && jobs=1; }
 
 # one NAME COMMAND...
 one() {
 	name=$1
 	shift
 	start=$(date +%s)
-	printf '# %s\n' "$name"
 	{
+		printf '# %s\n' "$name"
 		timeout -k 10 "${TEST_TIMEOUT:-300}" "$@" 2>&1 </dev/null
-		echo $? >"$work/rc"
-	} | tee "$work/out"
-	awk -v name="$name" -v limit="${TEST_TIMEOUT:-300}" -v rc="$(cat "$work/rc")" -v secs=$(($(date +%s) - start)) -v failures="$work/failures" '
+		echo $? >"$mine/rc"
+	} | if [ "$jobs" = 1 ]; then tee "$mine/out"; else cat >"$mine/out"; fi
+	awk -v name="$name" -v limit="${TEST_TIMEOUT:-300}" -v rc="$(cat "$mine/rc")" -v secs=$(($(date +%s) - start)) -v failures="$mine/failures" '
 	function fail(text) { bad++; print name ": " text >>failures }
 	/^1\.\.[0-9]+/ {
 		planned = 1
@@ -50,10 +57,14 @@ one() {
 		else if (rc != 0 && !bad) fail("not ok - exit status " rc)
 		for (i = strays > 30 ? strays - 30 : 0; bad && i < strays; i++) print "    " stray[i] >>failures
 		print good + 0, bad + 0, skip + 0, secs
-	}' "$work/out" >"$work/sum"
-	read -r good bad skip secs <"$work/sum"
-	printf '# %s: %d passed, %d failed, %d skipped, %d s\n' "$name" "$good" "$bad" "$skip" "$secs"
-	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	}' "$mine/out" >"$mine/sum"
+	cat "$mine/sum" >>"$mine/sums"
+	read -r good bad skip secs <"$mine/sum"
+	{
+		flock 9 # what two tests print does not mix
+		[ "$jobs" = 1 ] || cat "$mine/out"
+		printf '# %s: %d passed, %d failed, %d skipped, %d s\n' "$name" "$good" "$bad" "$skip" "$secs"
+	} 9>"$work/lock"
 }
 
 # program or script by its path
@@ -77,11 +88,68 @@ if [ $# -eq 0 ]; then
 else
 	printf '%s\n' "$@" >"$work/list"
 fi
-# the list is on descriptor 3: tests get an empty standard input
-while read -r item <&3; do
-	run "$item" 3<&-
-done 3<"$work/list"
 
+# needs MODULE: does a test on the list import it?
+needs() { grep '^tests/e2e/.*\.py$' "$work/list" | xargs grep -lE "^(import|from) ($1)\\b" /dev/null >/dev/null 2>&1; }
+
+# the peers, in the caches of the person's own home and with progress on the terminal
+if [ "$BERTH_PEERS" != none ] && needs 'kube|node'; then
+	if ! HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh k8s; then
+		export BERTH_PEERS_FAILED="the programs of a control plane could not be built here (see above)"
+	elif needs node && tests/peers/node.sh may >"$work/node"; then
+		HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh realnode ||
+			export BERTH_NODE_FAILED="the programs and images of a node could not be built here (see above)"
+	fi
+fi
+
+# the real sops, likewise
+if [ "$BERTH_PEERS" != none ] && needs sops && ! HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh sops; then
+	export BERTH_SOPS_FAILED="sops could not be built here (see above)"
+fi
+
+# root file systems, likewise
+! needs roots || HOME=$real_home XDG_CONFIG_HOME=$real_config python3 tests/e2e/roots.py
+
+# claim FILE: runs what is on it and nobody has begun. The list is on descriptor 3: tests get an empty standard input.
+claim() {
+	while read -r item <&3; do
+		mkdir "$work/begun/$(echo "$item" | tr / .)" 2>/dev/null && run "$item" 3<&-
+	done 3<"$1"
+}
+
+# Tests mostly wait: two at a time. Those on a real node count what the machine has before and after, so they follow each other.
+grep '^tests/e2e/.*\.py$' "$work/list" | xargs grep -lE '^(import|from) node\b' /dev/null >"$work/alone" 2>/dev/null
+grep -vxFf "$work/alone" "$work/list" >"$work/others"
+lane() {
+	mine=$work/lane$1
+	mkdir "$mine" && : >"$mine/sums" && : >"$mine/failures"
+	[ "$1" != 1 ] || claim "$work/alone"
+	claim "$work/others"
+}
+mkdir "$work/begun"
+if [ "$jobs" = 1 ]; then
+	lane 1
+else
+	lanes=
+	for n in 1 2; do
+		lane $n &
+		lanes="$lanes $!"
+	done
+	# shellcheck disable=SC2064,SC2086 # these very processes
+	trap "kill $lanes 2>/dev/null; exit 130" INT TERM
+	# shellcheck disable=SC2086
+	wait $lanes
+fi
+cat "$work"/lane*/failures >"$work/failures"
+read -r passed failed skipped <<-END
+	$(cat "$work"/lane*/sums | awk '{ good += $1; bad += $2; skip += $3 } END { print good + 0, bad + 0, skip + 0 }')
+END
+
+[ -z "${BERTH_PEERS_FAILED:-}" ] || printf '\n# NOT TESTED: the Kubernetes target. %s\n' "$BERTH_PEERS_FAILED"
+[ -z "${BERTH_SOPS_FAILED:-}" ] || printf '\n# NOT TESTED: the real sops. %s\n' "$BERTH_SOPS_FAILED"
+[ -z "${BERTH_NODE_FAILED:-}" ] || printf '\n# NOT TESTED: a real node. %s\n' "$BERTH_NODE_FAILED"
+[ ! -s "$work/node" ] || printf '\n# NOT TESTED: a real node. %s\n' "$(cat "$work/node")"
+[ "$BERTH_PEERS" != none ] || printf '\n# NOT TESTED: the Kubernetes target, by BERTH_PEERS=none\n'
 [ -s "$work/failures" ] && printf '\n# failed:\n' && cat "$work/failures"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -144,11 +144,11 @@ def moved(repo, name, before, deadline=30):
     return time.monotonic()
 
 
-def feed(repo, n):
-    """n commits of one edit each, ready to be pointed at."""
+def feed(repo, n, total):
+    """n commits of one edit each, ready to be pointed at, in a repository of so many environments."""
     stream = []
     for i in range(n):
-        e = (i * 37) % 1000 // 5 * 5  # of shape cpu-small
+        e = (i * 37) % total // 5 * 5  # of shape cpu-small
         body = "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: cpu-small\n  env:\n    N: n%d\n" % i
         stream.append("commit refs/bench/feed\ncommitter x <x@x> %d +0000\ndata 0\n%sM 100644 inline envs/u%05d/e%05d.yaml\ndata %d\n%s\n"
                       % (1_800_000_000 + i, "from refs/heads/main^0\n" if i == 0 else "", e // 5, e, len(body), body))
@@ -173,7 +173,7 @@ def quantile(values, q):
 
 
 def latency(repo):
-    ids = feed(repo, COMMITS)
+    ids = feed(repo, COMMITS, 1000)
     with open(repo + ".log", "wb") as log:
         p = subprocess.Popen([BERTH, "run", "--repo", repo, "--state", repo + ".state"], env=ENV, stdin=subprocess.DEVNULL,
                              stdout=log, stderr=log)
@@ -232,9 +232,10 @@ def main():
     print("written to %s/results.{txt,json}" % os.path.relpath(out))
 
 
-if len(sys.argv) == 4 and sys.argv[1] == "--floor":
-    floor(sys.argv[2], sys.argv[3])
-elif len(sys.argv) == 2:
-    main()
-else:
-    sys.exit(__doc__)
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "--floor":
+        floor(sys.argv[2], sys.argv[3])
+    elif len(sys.argv) == 2:
+        main()
+    else:
+        sys.exit(__doc__)

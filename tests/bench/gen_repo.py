@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a bare environments repository with N environments of all shapes, by git fast-import.
 
-usage: gen_repo.py N TEMPLATE OUT.git      TEMPLATE is what `berth init` wrote; its users and environments are left out.
+usage: gen_repo.py N TEMPLATE OUT.git      TEMPLATE is what `berth init` wrote; its users, teams and environments are left out.
 The same N gives the same tree: no clock, no random numbers.
 """
 import os
@@ -35,7 +35,7 @@ def main():
         dirs[:] = [d for d in dirs if d != ".git"]
         for name in names:
             path = os.path.relpath(os.path.join(root, name), template)
-            if not path.startswith(("users/", "envs/")):
+            if not path.startswith(("users/", "envs/", "teams/")):
                 with open(os.path.join(root, name), "rb") as f:
                     files[path] = f.read()
     per = 5  # environments a user

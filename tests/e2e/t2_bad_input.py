@@ -219,6 +219,10 @@ def foreign(branch, message, change):
     raise RuntimeError("twenty pushes to %s were refused: %s" % (branch, err))
 
 
+def observed(name):
+    return many.status().get(name, {}).get("observed", {}).get("commit")
+
+
 def put(path, text):
     def change():
         os.makedirs(os.path.dirname(os.path.join(other, path)), exist_ok=True)
@@ -293,12 +297,12 @@ for ref in (RENDERED, STATUS):
         pass
     os.utime(lock, (long_ago, long_ago))
 commit = many.push({"envs/u3/e7.yaml": env_spec()}, "past the locks")
-check("old .lock files do not stop it", until(lambda: many.status()["u3/e7"]["observed"]["commit"] == commit) and not many.locks(),
+check("old .lock files do not stop it", until(lambda: observed("u3/e7") == commit) and not many.locks(),
       daemon.log(), many.locks())
 git(bare, "gc", "-q", "--prune=now")
 check("after git gc it goes on", not os.path.exists(os.path.join(bare, "refs/heads", RENDERED)))
 commit = many.push({"envs/u3/e7.yaml": env_spec("gpu-small")}, "after gc")
-check("and writes", until(lambda: many.status()["u3/e7"]["observed"]["commit"] == commit), daemon.log())
+check("and writes", until(lambda: observed("u3/e7") == commit), daemon.log())
 git(bare, "gc", "-q", "--prune=now")
 packs = [p for p in os.listdir(os.path.join(bare, "objects/pack")) if p.endswith(".pack")]
 many.push({"envs/u3/x%d.yaml" % i: env_spec("gpu-small", "  persistentHomeSize: %dGi\n" % (20 + i)) for i in range(150)}, "many at once")

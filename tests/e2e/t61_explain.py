@@ -89,6 +89,8 @@ check("a key of one's choice", one("env.spec.env.WANDB_PROJECT")[0]["field"] == 
 check("allowed values and default", one("env.spec.mode")[0]["enum"] == ["standalone", "distributed"] and one("env.spec.mode")[0]["default"] == "standalone")
 text = explain("env.spec.mode").out
 check("the same for people", "one of    standalone, distributed\n" in text and "default   standalone\n" in text, text)
+check("what it reaches", shm["reaches"] == "StatefulSet (restarts the pods)" and "  reaches   StatefulSet (restarts the pods)\n" in explain("shm").out and
+      one("env.spec.persistentHomeSize")[0]["reaches"] == "PersistentVolumeClaim" and "reaches" not in one("env.metadata.annotations")[0], shm)
 check("a choice", "exactly   one of claim, s3\n" in explain("dataset.spec").out)
 check("yaml", explain("shm", "-o", "yaml").out.startswith("- field: env.spec.resources.shm\n"))
 
@@ -111,7 +113,7 @@ for page in ("findings", "fields"):
     with open(path) as f:
         check("docs/%s.md is what `berth explain --markdown %s` gives (UPDATE=1 rewrites it)" % (page, page), f.read() == made)
     rows = [x for x in made.splitlines() if x.startswith("| ") and not x.startswith(("| field", "| code"))]
-    width = {"findings": 3, "fields": 4}[page]
+    width = {"findings": 3, "fields": 5}[page]
     check("%s: every row has its cells" % page, all(len(re.findall(r"(?<!\\)\|", x)) == width + 1 for x in rows))
     check("%s: all of them" % page, len(rows) >= (len(codes) if page == "findings" else total), len(rows))
 said = explain("--markdown", "all")

@@ -43,7 +43,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *AUTO_ARENA mem = arena_new(ARENA_MAX);
-	struct yaml_limits limits = { 16384, 0 };
+	struct yaml_limits limits = { .bytes = 16384 };
 	struct value *document = NULL, *expression = value_map(mem);
 	struct report r;
 

@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* as in the daemon: a document's tree fits here, whatever it holds */
 	struct arena *mem AUTO_ARENA = arena_new(ARENA_ENV_MAX), *more AUTO_ARENA = arena_new((size_t)64 << 20);
 	struct buf yaml AUTO_BUF = BUF_INIT(0), again AUTO_BUF = BUF_INIT(0), json AUTO_BUF = BUF_INIT(0), text AUTO_BUF = BUF_INIT(0);
-	struct yaml_limits wide = { (size_t)16 << 20, 0 };
+	struct yaml_limits wide = { .bytes = (size_t)16 << 20 };
 	struct value *v = NULL, *back = NULL;
 	struct report r;
 

@@ -358,6 +358,31 @@ digests(void **state)
 	assert_memory_not_equal(&d, &d2, sizeof(d));
 }
 
+/* Short pieces are held back: however a text is cut, the digest is the same. */
+static void
+digests_by_pieces(void **state)
+{
+	char text[1500];
+	struct digest whole, d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 7 % 251);
+	hash_bytes(text, sizeof(text), &whole);
+	for (size_t piece = 1; piece <= 600; piece++) {
+		struct hash_state h;
+
+		hash_init(&h);
+		for (size_t i = 0, n; i < sizeof(text); i += n) {
+			n = i % 3 == 1 ? 255 : piece;
+			n = n < sizeof(text) - i ? n : sizeof(text) - i;
+			hash_add(&h, text + i, n);
+		}
+		hash_final(&h, &d);
+		assert_memory_equal(&d, &whole, sizeof(d));
+	}
+}
+
 static void
 file_lists(void **state)
 {
@@ -558,7 +583,7 @@ main(void)
 		cmocka_unit_test(arena_blocks), cmocka_unit_test(buf_grows),   cmocka_unit_test(map_order),
 		cmocka_unit_test(map_churn),    cmocka_unit_test(str_numbers), cmocka_unit_test(str_near),
 		cmocka_unit_test(str_utf8),     cmocka_unit_test(str_globs),   cmocka_unit_test(glob_is_fast),
-		cmocka_unit_test(digests),      cmocka_unit_test(file_lists),  cmocka_unit_test(object_ids),
+		cmocka_unit_test(digests), cmocka_unit_test(digests_by_pieces),      cmocka_unit_test(file_lists),  cmocka_unit_test(object_ids),
 		cmocka_unit_test(times),        cmocka_unit_test(durations),   cmocka_unit_test(log_lines),
 		cmocka_unit_test(log_bytes),    cmocka_unit_test(shared_files),
 	};

@@ -99,6 +99,7 @@ bundle_of(const char *const *objects, size_t n, struct err *e)
 
 	for (size_t i = 0; i < n; i++) {
 		made[i].template = arena_printf(mem, "t%zu.yaml", i);
+		made[i].at = (struct place){ made[i].template, 3, 5 };
 		assert_int_equal(object_make(mem, &u, parse(objects[i]), &made[i].object, e), 0);
 	}
 	return bundle_make(mem, "unit", made, n, &b, e) == 0 ? b : NULL;
@@ -126,7 +127,7 @@ bundles_are_sorted_and_named_once(void **state)
 	assert_memory_equal(&b->digest, &t->digest, sizeof(b->digest));
 	assert_memory_not_equal(&b->digest, &c->digest, sizeof(b->digest));
 	assert_null(bundle_of(twice, 3, &e));
-	assert_string_equal(e.text, "Service b is given twice: by t0.yaml and by t2.yaml");
+	assert_string_equal(e.text, "t2.yaml:3:5: Service b is given twice: by t0.yaml and by t2.yaml");
 }
 
 static void

@@ -40,12 +40,15 @@ without_scripts(struct output *o, const struct object *object)
 	struct value *copy = value_copy(o->mem, object->value);
 
 	for (size_t i = 0; value_is(data, VALUE_MAP) && i < data->map.n; i++) {
-		const char *path = arena_printf(o->mem, "templates/scripts/%s", data->map.items[i].key);
+		/* under its own name, or where there are secrets under another */
+		const char *names[] = { data->map.items[i].key, "ssh.sh", "secrets.sh" };
 		const struct share_file *f;
 		struct err e;
 
-		if (share_get(path, &f, &e) == 0 && str_eq(f->bytes, value_as_str(data->map.items[i].value, NULL)))
-			value_set(o->mem, value_get(copy, "data"), data->map.items[i].key, value_fmt(o->mem, "(%s)", path));
+		for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
+			if (share_get(arena_printf(o->mem, "templates/scripts/%s", names[k]), &f, &e) == 0 &&
+			    str_eq(f->bytes, value_as_str(data->map.items[i].value, NULL)))
+				value_set(o->mem, value_get(copy, "data"), data->map.items[i].key, value_fmt(o->mem, "(templates/scripts/%s)", names[k]));
 	}
 	out.value = copy;
 	return out;

@@ -238,7 +238,8 @@ findings(void **state)
 		  "envs/alice/t.yaml:3:47: error[E402]: secrets: file 'x/../../bo/a.age' leaves the owner's folder "
 		  "(name a file below envs/alice/, without a leading '/' and without '.' or '..' parts)\n"
 		  "envs/alice/t.yaml:3:82: error[E402]: secrets: file '/b.age' leaves the owner's folder "
-		  "(name a file below envs/alice/, without a leading '/' and without '.' or '..' parts)\n"
+		  "(name a file below envs/alice/, without a leading '/' and without '.' or '..' parts; secrets of the site come with defaults of "
+		  "the flavor, image, team or organization)\n"
 		  "envs/alice/t.yaml:3:107: error[E402]: secrets: file 'a//b.age' leaves the owner's folder "
 		  "(name a file below envs/alice/, without a leading '/' and without '.' or '..' parts)\n" },
 		{ "a script that is no text", "{flavor: gpu, setup: s.sh}", "envs/alice/s.sh", "\xff",
@@ -305,13 +306,16 @@ dependencies(void **state)
 	(void)state;
 	fixture_add(x, "envs/alice/t.yaml", spec);
 	fixture_add(x, "envs/alice/setup.sh", "echo hi\n");
-	fixture_add(x, "envs/alice/secrets/a.age", "sealed");
+	fixture_add(x, "envs/alice/secrets/a.age", "age-encryption.org/v1\n-> X25519 …\n");
+	fixture_add(x, "berth.yaml", DOC("Organization", "{secrets: {signer: ssh-ed25519 AAAA}}"));
+	fixture_add(x, "users/alice.yaml", DOC("User", "{uid: 7f3a9c12, teams: [vision]}"));
 	fixture_parse(x, NULL);
 	assert_int_equal(env_resolve(x->mem, &x->site, &x->files, map_get(&x->site.docs[KIND_ENV], "alice/t"), &x->report, &env,
 	                             &(struct err){ 0 }), 0);
 	assert_string_equal(env->setup, "echo hi\n");
 	assert_int_equal(env->nshare, 1);
 	assert_int_equal(env->ndatasets, 2);
+	assert_int_equal(env->nsecrets, 1);
 	assert_ptr_equal(env->datasets[0], env->datasets[1]);
 	got[0] = arena_strdup(x->mem, "");
 	for (size_t i = 0; i < env->ndeps; i++)

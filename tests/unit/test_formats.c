@@ -146,7 +146,7 @@ put_base64(struct buf *out, const char *type, const struct buf *b)
 }
 
 /* Strings behind the type: text, or for NULL `bytes` bytes of 0xc4 behind the byte `lead`. */
-struct part {
+struct piece_of {
 	const char *text;
 	size_t bytes;
 	int lead; /* -1: none */
@@ -157,7 +157,7 @@ keys(void **state)
 {
 	static const struct {
 		const char *type, *inner; /* inner NULL: the same */
-		struct part parts[3];
+		struct piece_of parts[3];
 		const char *why; /* NULL: good */
 	} made[] = {
 		{ "ssh-ed25519", NULL, { { NULL, 32, -1 } }, NULL },
@@ -207,7 +207,7 @@ keys(void **state)
 		put_string(&blob, inner, strlen(inner));
 		for (size_t k = 0; k < 3 && (made[i].parts[k].text || made[i].parts[k].bytes); k++) {
 			struct buf AUTO_BUF part = BUF_INIT(0);
-			const struct part *p = &made[i].parts[k];
+			const struct piece_of *p = &made[i].parts[k];
 
 			if (p->text)
 				buf_str(&part, p->text);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -244,6 +245,71 @@ three_writers_and_gc(void **state)
 	assert_string_equal(fix("git -C race.git rev-list --count refs/heads/berth/x"), "151");
 	assert_string_equal(fix("git -C race.git ls-tree -r --name-only refs/heads/berth/x | wc -l"), "150");
 	fix("git -C race.git fsck --strict --no-dangling");
+}
+
+/*
+ * What `git gc` does to empty folders, at the worst moments: these two stand in for the C library's in this program and in libgit2.
+ * The folder is gone before the object moves in, or before anybody comes back to the one just made.
+ */
+static int swept_before_link, swept_after_mkdir;
+
+int
+link(const char *from, const char *to)
+{
+	char folder[512];
+
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(to, '/') - to), to);
+	if (swept_before_link && rmdir(folder) == 0)
+		swept_before_link--;
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int
+mkdir(const char *path, mode_t mode)
+{
+	int rc = mkdirat(AT_FDCWD, path, mode);
+
+	if (rc == 0 && swept_after_mkdir && rmdir(path) == 0)
+		swept_after_mkdir--;
+	return rc;
+}
+
+/* However often it happens: libgit2 itself survives one sweep for an object, and one gc makes three. */
+static void
+swept_folders(void **state)
+{
+	static const int rows[][2] = { { 1, 0 }, { 3, 0 }, { 100, 0 }, { 0, 1 }, { 0, 7 }, { 100, 100 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fix("rm -rf swept.git; git init -q --bare -b main swept.git; git -C swept.git update-ref refs/heads/berth/x "
+		    "$(git -C swept.git commit-tree -m one $(git -C swept.git mktree < /dev/null)); git -C swept.git gc -q");
+		print_message("# row %zu\n", i);
+		swept_before_link = rows[i][0];
+		swept_after_mkdir = rows[i][1];
+		assert_int_equal(write_loop(fix_path("swept.git"), 0, 3), 0);
+		assert_true(swept_before_link < rows[i][0] || swept_after_mkdir < rows[i][1]);
+		swept_before_link = swept_after_mkdir = 0;
+		assert_string_equal(fix("git -C swept.git rev-list --count refs/heads/berth/x"), "4");
+		fix("git -C swept.git fsck --strict --no-dangling; test -z \"$(find swept.git/objects -name 'tmp_obj*')\"");
+	}
+}
+
+static void
+swept_refs(void **state)
+{
+	struct git_repo *g;
+	struct oid one;
+
+	(void)state;
+	fix("git init -q --bare -b main refs.git");
+	one = id_of("git -C refs.git commit-tree -m one $(git -C refs.git mktree < /dev/null)");
+	g = open_repo("refs.git");
+	swept_after_mkdir = 3;
+	assert_int_equal(git_ref_cas(g, "refs/heads/berth/x", NULL, &one, "m", NULL, &e), 0);
+	assert_int_equal(swept_after_mkdir, 0);
+	assert_string_equal(fix("git -C refs.git for-each-ref --format='%(refname)'"), "refs/heads/berth/x");
+	git_close(g);
 }
 
 /* An open handle goes on reading while everything is repacked under it. */
@@ -590,6 +656,8 @@ main(void)
 		cmocka_unit_test(cas_rows),
 		cmocka_unit_test(stale_locks),
 		cmocka_unit_test(three_writers_and_gc),
+		cmocka_unit_test(swept_folders),
+		cmocka_unit_test(swept_refs),
 		cmocka_unit_test(reads_across_repack),
 		cmocka_unit_test(commits),
 		cmocka_unit_test(trailers),

@@ -58,8 +58,8 @@ test_actions(void **state)
 		{ "another service", SET("1", "x", "a"), SET("1", "x", "b"), "recreate", "r", "spec.serviceName" },
 		{ "claim grows", CLAIM("1Gi", "RWO", KEEP), CLAIM("2Gi", "RWO", KEEP), "change", "", NULL },
 		{ "the same size in other words", CLAIM("1Gi", "RWO", KEEP), CLAIM("1024Mi", "RWO", KEEP), "change", "", NULL },
-		{ "claim shrinks", CLAIM("2Gi", "RWO", KEEP), CLAIM("1Gi", "RWO", KEEP), "recreate", "d", NULL },
-		{ "claim of another mode", CLAIM("1Gi", "RWO", KEEP), CLAIM("1Gi", "RWX", KEEP), "recreate", "d", NULL },
+		{ "claim shrinks", CLAIM("2Gi", "RWO", KEEP), CLAIM("1Gi", "RWO", KEEP), "refused", "", NULL },
+		{ "claim of another mode", CLAIM("1Gi", "RWO", KEEP), CLAIM("1Gi", "RWX", KEEP), "refused", "", NULL },
 		{ "claim in another namespace", "kind: PersistentVolumeClaim\nmetadata: {name: c, namespace: a}\n",
 		  "kind: PersistentVolumeClaim\nmetadata: {name: c, namespace: b}\n", "recreate", "d", "metadata.namespace" },
 		{ "claim gone but kept", CLAIM("1Gi", "RWO", KEEP), "", "delete", "k", NULL },
@@ -158,12 +158,55 @@ test_many_fields(void **state)
 	assert_int_equal(p.objects[0].nfields, 20);
 }
 
+static struct bundle *
+secret_of(const char *const *keys, const char *const *digests, size_t n)
+{
+	struct bundle *b = bundle_of("kind: Secret\nmetadata: {name: a--secret-s}\ntype: Opaque\n");
+	struct part *parts = arena_array(mem, n + 1, sizeof(*parts));
+	static const struct sealed sealed = { .format = SEAL_AGE };
+
+	for (size_t i = 0; i < n; i++)
+		parts[i] = (struct part){ .key = keys[i], .kind = PART_VALUE, .sealed = &sealed, .file = "envs/alice/secrets/s.age", .value = "" };
+	b->objects[0].parts = parts;
+	b->objects[0].digests = digests;
+	b->objects[0].nparts = n;
+	return b;
+}
+
+/* Of a Secret only the names of entries are told. */
+static void
+test_secret(void **state)
+{
+	static const char *const ab[] = { "A", "B" }, *const bc[] = { "B", "C" };
+	static const char *const one[] = { "0123456789abcdef", "fedcba9876543210" }, *const two[] = { "0123456789abcdef", "aaaaaaaaaaaaaaaa" };
+	struct buf text AUTO_BUF = BUF_INIT(0);
+	struct unit_plan p;
+
+	(void)state;
+	assert_false(plan_unit(mem, "x", secret_of(ab, one, 2), secret_of(ab, one, 2), &p));
+	assert_true(plan_unit(mem, "x", secret_of(ab, one, 2), secret_of(ab, two, 2), &p));
+	assert_int_equal(p.objects[0].action, ACTION_CHANGE);
+	assert_int_equal(p.objects[0].nfields, 1);
+	assert_string_equal(p.objects[0].fields[0], "data.B");
+	assert_string_equal(p.objects[0].sealed, "envs/alice/secrets/s.age");
+	assert_true(plan_unit(mem, "x", secret_of(ab, one, 2), secret_of(bc, two, 2), &p));
+	assert_int_equal(p.objects[0].nfields, 3);
+	assert_string_equal(p.objects[0].fields[0], "data.A");
+	assert_string_equal(p.objects[0].fields[2], "data.C");
+	yaml_write(plan_value(mem, &p), &text);
+	assert_non_null(strstr(text.data, "sealed: envs/alice/secrets/s.age"));
+	assert_null(strstr(text.data, two[0]));
+	assert_true(plan_unit(mem, "x", secret_of(ab, one, 2), secret_of(ab, one, 0), &p));
+	assert_int_equal(p.objects[0].nfields, 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_actions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_differs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_fields, setup, teardown),

@@ -17,7 +17,7 @@ base_site(void)
 {
 	struct fixture *x = fixture_new();
 
-	fixture_add(x, "berth.yaml", DOC("Organization", "{roles: {standard: {gpu: 2, memory: 256Gi}, admin: {}}}"));
+	fixture_add(x, "berth.yaml", DOC("Organization", "{roles: {standard: {gpu: 2, memory: 256Gi}, admin: {}}, cluster: {version: \"1.34\"}}"));
 	fixture_add(x, "users/alice.yaml", DOC("User", "{teams: [vision]}"));
 	fixture_add(x, "users/bo.yaml", DOC("User", "{role: admin}"));
 	fixture_add(x, "teams/vision.yaml", DOC("Team", "{datasets: [imagenet]}"));
@@ -87,7 +87,7 @@ static const struct {
 	  "berth.yaml", DOC("Organization", "{access: {loadBalancer: [standard]}}"), "" },
 	{ "root packages", "{flavor: cpu, packages: {apt: [htop], pip: [x]}}", NULL, NULL,
 	  "3:37: error[E402]: apt packages need a flavor with rootEntry, 'cpu' has none "
-	  "(take the tool from conda or pip, an image that has it, or a flavor with rootEntry: true)\n" },
+	  "(take them from conda or pip or an image that has them, or choose a flavor with rootEntry: true (an administrator can make one))\n" },
 	{ "root packages granted",
 	  "{flavor: cpu, packages: {apt: [htop]}}",
 	  "flavors/cpu.yaml", DOC("Flavor", "{resources: {limits: {cpu: 4, memory: 16Gi}}, rootEntry: true}"), "" },
@@ -138,8 +138,9 @@ static const struct {
 	  "flavors/bad.yaml:3:61: error[E403]: flavor 'bad' requests more cpu than its limit\n"
 	  "flavors/bad.yaml:3:61: error[E403]: flavor 'bad' requests more memory than its limit\n" },
 	{ "shm", "{flavor: cpu, resources: {shm: 17Gi}}", NULL, NULL,
-	  "3:38: error[E403]: shm is 17Gi, but it counts against the memory limit of 16Gi "
+	  "3:38: error[E403]: shm is 17Gi, more than half of the memory limit of 16Gi, against which it counts "
 	  "(write at most 8Gi, or ask for more memory)\n" },
+	{ "half of it", "{flavor: cpu, resources: {shm: 8Gi}}", NULL, NULL, "" },
 	{ "half a page", "{flavor: cpu, resources: {memory: 8Gi, hugepages: {1Gi: 1536Mi, 2Mi: 4Mi}}}", NULL, NULL,
 	  "3:63: error[E403]: 1536Mi is no whole number of pages of 1Gi (write 2Gi)\n" },
 	{ "numa",
@@ -172,7 +173,8 @@ static const struct {
 	  NULL, NULL, "" },
 	{ "a dataset twice", "{flavor: cpu, datasets: [{name: imagenet}, {name: imagenet, path: /i}]}", NULL, NULL,
 	  "3:57: error[E404]: the dataset imagenet is used twice (take one of them out, or choose another)\n" },
-	{ "secrets", "{flavor: cpu, secrets: [{name: a, vault: p#a}, {name: a, vault: p#b}]}", NULL, NULL,
+	{ "secrets", "{flavor: cpu, secrets: [{name: a, vault: p#a}, {name: a, vault: p#b}]}", "berth.yaml",
+	  DOC("Organization", "{approvals: {mode: none}, cluster: {features: [external-secrets]}, secrets: {stores: [vault]}}"),
 	  "3:61: error[E404]: the secret name a is used twice (take one of them out, or choose another)\n" },
 	{ "ports", "{flavor: cpu, access: {ports: [0, 6006, 65536, 6006]}}", NULL, NULL,
 	  "3:38: error[E205]: 0 is no port (ports are 1 to 65535)\n"

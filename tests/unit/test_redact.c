@@ -41,6 +41,7 @@ shapes(void **state)
 		{ "://@", "://[redacted]@" },
 		{ "://", "://" },
 		{ "key AGE-SECRET-KEY-1QQPQYRZ7X.", "key [redacted]." },
+		{ "key BERTH-MASTER-KEY-1QQPQYRZ7X.", "key [redacted]." },
 		{ "age-secret-key-1qqpqyrz7x", "[redacted]" },
 		{ "AGE-SECRET-KEY-", "AGE-SECRET-KEY-" },
 		{ "ghp_0123456789abcdef", "[redacted]" },

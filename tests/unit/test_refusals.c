@@ -135,9 +135,7 @@ static const struct {
 	  "3:41: error[E304]: alice has no queue 'nlp' "
 	  "(leave it out: the team's queue is the default; queues have the names of the user's teams)\n" },
 	{ "a device", "{flavor: dev}", NULL, NULL, "" },
-	{ "a device and Kueue", "{flavor: dev}", "berth.yaml", KUEUE,
-	  "flavors/dev.yaml:3:50: error[E403]: flavor 'dev' asks for vendor.com/card, which queues do not cover: pods would never "
-	  "start (take it out, or use the flavor in teams without a queue)\n" },
+	{ "a device and Kueue, whose queue covers it", "{flavor: dev}", "berth.yaml", KUEUE, "" },
 	/* the address */
 	{ "an address by default", "{flavor: cpu}", "berth.yaml", DOC("Organization", "{access: {ssh: loadBalancer, loadBalancer: [admin]}}"),
 	  "berth.yaml:3:22: error[E402]: the role 'standard' of alice may not have a load balancer "
@@ -225,9 +223,36 @@ render_version(void **state)
 	fixture_parse(x, NULL);
 	validate_org(x->docs[0], &x->report);
 	assert_string_equal(fixture_lines(x), "berth.yaml:3:41: error[E205]: spec.render is 2, this program has version 1 of the "
-	                                      "templates (write render: 1, or run the berth that has version 2)\n");
+	                                      "templates (write render: 1, or run a newer berth that has version 2)\n");
 	assert_false(x->docs[0]->ok);
 	fixture_free(x);
+}
+
+/* Generations of recipients that are accepted: in order, and not so many that every file is tried with all of them. */
+static void
+generations(void **state)
+{
+	static const struct { const char *secrets, *want; } given[] = {
+		{ "{generation: 20, oldest: 5}", "" },
+		{ "{generation: 20}", "" },
+		{ "{generation: 20, oldest: 4}", "berth.yaml:3:67: error[E205]: spec.secrets.oldest is 4, 16 generations before 20 (at most 16 open "
+		                                 "at a time: `berth seal --rotate` seals what is older again, then write oldest: 5)\n" },
+		{ "{generation: 2, oldest: 3}", "berth.yaml:3:66: error[E205]: spec.secrets.oldest is 3, newer than the generation 2 (it is the "
+		                                "oldest generation that still opens: at most 2)\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		struct fixture *x = fixture_new();
+
+		print_message("# %s\n", given[i].secrets);
+		fixture_add(x, "berth.yaml", arena_printf(x->mem, DOC("Organization", "{approvals: {mode: none}, secrets: %s}"), given[i].secrets));
+		fixture_parse(x, NULL);
+		validate_org(x->docs[0], &x->report);
+		assert_string_equal(fixture_lines(x), given[i].want);
+		assert_int_equal(x->docs[0]->ok, *given[i].want == '\0');
+		fixture_free(x);
+	}
 }
 
 int
@@ -237,6 +262,7 @@ main(void)
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(object_names),
 		cmocka_unit_test(render_version),
+		cmocka_unit_test(generations),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

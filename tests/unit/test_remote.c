@@ -512,13 +512,26 @@ pkt_lines(void **state)
 		print_message("# %s\n", rows[i].name);
 		memcpy(exact, rows[i].bytes, len);
 		exact = realloc(exact, len ? len : 1);
-		assert_int_equal(git_heads_parse(exact, len, refs, 1, &id, &found, &e), rows[i].rc);
+		assert_int_equal(git_heads_parse(exact, len, refs, 1, NULL, &id, &found, &e), rows[i].rc);
 		if (rows[i].rc == 0) {
 			assert_int_equal(found, rows[i].found);
 			assert_int_equal(id.b[0], rows[i].found ? 0x11 : 0);
 		}
 		(void)git_heads_v2(exact, len);
 		free(exact);
+	}
+	for (size_t most = 1; most <= 3; most++) { /* refs below a folder: sorted, and no more than are wanted */
+		static const char text[] = "0036" ID " refs/a/z\n" "003d" ID " refs/heads/main\n" "0036" ID " refs/a/b\n" "0035" ID " refs/ab\n0000";
+		struct arena *AUTO_ARENA mem = arena_new(65536);
+		struct git_below below = { .prefix = "refs/a/", .max = most, .mem = mem };
+		struct oid id;
+		bool found;
+
+		must(git_heads_parse(text, sizeof(text) - 1, refs, 1, &below, &id, &found, &e));
+		assert_true(found);
+		assert_int_equal(below.n, most < 2 ? 1 : 2);
+		assert_int_equal(below.many, most < 2);
+		assert_string_equal(below.refs[0].name, most < 2 ? "refs/a/z" : "refs/a/b");
 	}
 	assert_true(git_heads_v2("001e# service=git-upload-pack\n0000000eversion 2\n0000", 53));
 	assert_true(git_heads_v2("000eversion 2\n0000", 18));

@@ -290,11 +290,11 @@ what_is_wrong_is_refused(void **state)
 		{ "  volumes: [{name: checkpoints, size: 1Gi, path: /x}]\n  checkpoints: {size: 1Gi}\n", NULL,
 		  "PersistentVolumeClaim train--checkpoints is given twice: by templates/env/claims.yaml" },
 		{ "  sharedVolumeClaimName: home-train-0\n", NULL, "home-train-0 is a name of an environment's own claims" },
-		{ "", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "templates/env/x.yaml: Secret s: templates give no Secrets" },
+		{ "", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "templates/env/x.yaml:1:1: Secret s: templates give no Secrets" },
 		{ "", "apiVersion: v1\nkind: List\nmetadata: {name: l}\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: s}}]\n",
-		  "templates/env/x.yaml: List l: give the objects themselves" },
+		  "templates/env/x.yaml:1:1: List l: give the objects themselves" },
 		{ "", "apiVersion: v1\nkind: SecretList\nmetadata: {name: l}\nitems: []\n",
-		  "templates/env/x.yaml: SecretList l: give the objects themselves" },
+		  "templates/env/x.yaml:1:1: SecretList l: give the objects themselves" },
 		{ "", "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: s}\n", "only objects of its namespace" },
 		{ "", "apiVersion: v1\nkind: Namespace\nmetadata: {name: s}\n", "only objects of its namespace" },
 		{ "", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Big}\n", "ConfigMap 'Big': a name has only" },
@@ -304,8 +304,14 @@ what_is_wrong_is_refused(void **state)
 		{ "", "kind: ConfigMap\nmetadata: {name: a}\n", "without apiVersion" },
 		{ "", "- 1\n", "gives a integer where an object belongs" },
 		{ "", ANY "a\n  labels: {x: 1}\n", "label x: labels are strings" },
-		{ "", ANY "train--scripts\n", "ConfigMap train--scripts is given twice: by templates/env/configmap-scripts.yaml and by templates/env/x.yaml" },
-		{ "", ANY "${env.gpus}\n", "templates/env/x.yaml" },
+		{ "", ANY "train--scripts\n", "templates/env/x.yaml:1:1: ConfigMap train--scripts is given twice: by templates/env/configmap-scripts.yaml and by templates/env/x.yaml" },
+		{ "", ANY "${env.gpus}\n", "template templates/env/x.yaml: templates/env/x.yaml:4:9: " },
+		{ "", "- " "apiVersion: v1\n  kind: Secret\n  metadata: {name: a}\n", "templates/env/x.yaml:1:3: Secret a" },
+		{ "", "- null\n- x\n", "templates/env/x.yaml:2:3: gives a string where" },
+		{ "", "just text\n", "templates/env/x.yaml:1:1: gives a string where" },
+		{ "", "a: {$eval: '10 / 0'}\n", "templates/env/x.yaml:1:4: " },
+		{ "", "a: {$fromNow: 1 day}\n", "templates/env/x.yaml:1:4: $fromNow needs a reference time (this rendering has no clock)" },
+		{ "", "a: ${now}\n", "templates/env/x.yaml:1:4: " },
 	};
 
 	(void)state;
@@ -318,7 +324,7 @@ what_is_wrong_is_refused(void **state)
 			fail_msg("%s%s: %s", rows[i].spec, rows[i].template, e.text);
 		if (world_render(&w, &b, &e) == 0)
 			fail_msg("%s%s: rendered", rows[i].spec, rows[i].template ? rows[i].template : "");
-		if (!strstr(e.text, rows[i].want) || !str_starts(e.text, "render envs/alice/train: "))
+		if (!strstr(e.text, rows[i].want) || !str_starts(e.text, "render envs/alice/train: ") || !e.hint[0])
 			fail_msg("%s%s: '%s', want '%s'", rows[i].spec, rows[i].template ? rows[i].template : "", e.text, rows[i].want);
 		world_free(&w);
 	}
@@ -478,18 +484,22 @@ later_names_what_is_not_rendered(void **state)
 		{ "", "", "" },
 		{ "", "  lifecycle: {idleTimeout: 60}\n", "spec.lifecycle.idleTimeout " },
 		{ "  defaults: {lifecycle: {autoShutdown: true}}\n", "", "spec.lifecycle.autoShutdown " },
-		{ "", "  packages: {pip: [wandb]}\n  repositories: []\n", "spec.packages " },
+		{ "", "  packages: {pip: [wandb]}\n  repositories: []\n", "" },
 		{ "", "  access: {web: [terminal]}\n", "spec.access.web " },
 		{ "", "  access: {web: [terminal], ssh: {via: loadBalancer}}\n", "" },
 		{ "", "  scheduling: {spot: never, gpuSharing: none, queue: default}\n", "" },
 		{ "", "  scheduling: {spot: allow, gpuSharing: mps, queue: q}\n",
-		  "spec.scheduling.gpuSharing spec.scheduling.queue spec.scheduling.spot " },
+		  "spec.scheduling.queue " },
 		{ "  cluster: {features: [kueue]}\n", "  scheduling: {queue: q}\n", "" },
 		{ "", "  distributed: {engine: jobset, rdma: efa}\n", "" },
 		{ "", "  mode: distributed\n  distributed: {worldSize: 2, engine: jobset, rdma: efa, topology: rack}\n",
-		  "spec.distributed.engine spec.distributed.rdma spec.distributed.topology " },
+		  "" },
+		{ "", "  scaling: {vertical: {mode: none}}\n", "" },
+		{ "", "  scaling: {vertical: {mode: recommend}}\n", "spec.scaling.vertical " },
+		{ "  cluster: {features: [vpa]}\n", "  scaling: {vertical: {mode: recommend}}\n", "" },
+		{ "  cluster: {features: [vpa]}\n", "  scaling: {vertical: {mode: auto}}\n", "spec.scaling.vertical " },
 		{ "", "  datasets: [{name: d}]\n", "" },
-		{ "", "  datasets: [{name: d, stage: nvme}]\n", "spec.datasets " },
+		{ "", "  datasets: [{name: d, stage: stream}]\n", "" },
 		{ "", "  backup: {keep: 3}\n  budget: {monthly: 5}\n  cache: {redis: none}\n", "spec.backup spec.budget " },
 	};
 

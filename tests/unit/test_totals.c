@@ -11,6 +11,7 @@
 
 #define DOC(kind, spec) "apiVersion: berth.dev/v1\nkind: " kind "\nspec: " spec "\n"
 #define FEWER " (pause or shrink one of them, or ask an administrator for more)\n"
+#define CHEAPER "set lifecycle.hours, pause or shrink it, or ask an administrator for a larger budget"
 #define LESS " (remove or shrink one of them (paused ones count too), or ask an administrator for more)\n"
 
 /* Environments a, b, c of alice and d of bo; user, team, org: what replaces the document. */
@@ -62,6 +63,16 @@ static const struct {
 	{ "Kueue has none of what is left out", { "{flavor: gpu}" }, NULL, "{queue: {quota: {gpu: {cpu: 4, memory: 1Ti}}}}",
 	  "{cluster: {features: [kueue]}}",
 	  "envs/alice/a.yaml:3:16: error[E401]: team 'nlp' would hold 1 of 0 gpu of flavor 'gpu'" FEWER },
+	{ "a user's budget", { "{flavor: paid}", "{flavor: paid, lifecycle: {hours: 'Mon-Fri 08:00-20:00'}}", "{flavor: paid, lifecycle: {paused: true}}" },
+	  "{teams: [nlp], budget: {monthly: 500}}", NULL, NULL,
+	  "envs/alice/b.yaml:3:16: warning[W905]: user 'alice' would cost up to 521 USD a month, the budget is 500 (" CHEAPER ")\n" },
+	{ "a team's budget", { "{flavor: paid}", NULL, NULL, "{flavor: paid, scheduling: {spot: only}}" }, NULL, "{budget: {monthly: '499.29'}}",
+	  "{currency: EUR}",
+	  "envs/bo/d.yaml:3:16: warning[W905]: team 'nlp' would cost up to 499 EUR a month, the budget is 499 (" CHEAPER ")\n" },
+	{ "just within", { "{flavor: paid}", NULL, NULL, "{flavor: paid, scheduling: {spot: only}}" }, NULL, "{budget: {monthly: 499.32}}", NULL, "" },
+	{ "an environment's own", { "{flavor: paid, budget: {monthly: 1000}, mode: distributed, distributed: {worldSize: 3}}" }, NULL, NULL, NULL,
+	  "envs/alice/a.yaml:3:40: warning[W905]: it would cost up to 1152 USD a month, the budget is 1000 (" CHEAPER ")\n" },
+	{ "no price, no cost", { "{flavor: gpu, budget: {monthly: 0}}" }, "{teams: [nlp], budget: {monthly: 0}}", NULL, NULL, "" },
 };
 
 static struct fixture *
@@ -75,6 +86,7 @@ site_of(const char *const *envs, const char *user, const char *team, const char 
 	fixture_add(x, "users/bo.yaml", DOC("User", "{teams: [nlp]}"));
 	fixture_add(x, "teams/nlp.yaml", arena_printf(x->mem, DOC("Team", "%s"), team ? team : "{}"));
 	fixture_add(x, "flavors/gpu.yaml", DOC("Flavor", "{resources: {limits: {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}}, max: {gpu: 9}}"));
+	fixture_add(x, "flavors/paid.yaml", DOC("Flavor", "{resources: {limits: {cpu: 4, memory: 16Gi}}, price: {perHour: 0.526, spotPerHour: 0.158}}"));
 	fixture_add(x, "flavors/cpu.yaml", DOC("Flavor", "{resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 4, memory: 16Gi}}}"));
 	for (size_t i = 0; i < 4; i++)
 		if (envs[i])

@@ -198,7 +198,7 @@ values_know_their_place(void **state)
 static void
 limits_hold(void **state)
 {
-	struct yaml_limits small = { 20, 2 };
+	struct yaml_limits small = { .bytes = 20, .depth = 2 };
 	struct value *v = NULL;
 	struct buf b AUTO_BUF = BUF_INIT(0);
 	struct report r;
@@ -424,6 +424,38 @@ random_trees_come_back(void **state)
 	}
 }
 
+/* The writer looks at eight characters at a time: one that is odd is seen wherever it stands. */
+static void
+one_odd_character_is_seen_anywhere(void **state)
+{
+	static const struct { const char *text; bool literal; } odd[] = {
+		{ "b", true }, { "~", true }, { "\t", true }, { " ", true }, { "\n", true }, { "\xc3\xa9", true }, { "\x01", false }, { "\x1f", false },
+		{ "\x7f", false }, { "\r", false }, { "\xef\xbb\xbf", false }, { "\xe2\x80\xae", false }, { "\xc2\x85", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		for (size_t at = 0; at <= 40; at++) {
+			char text[64], want[8];
+			bool blank = *odd[i].text == ' ' || *odd[i].text == '\t', end = at == 20 || at == 40;
+			struct value *v = value_map(mem), *back;
+			struct report r;
+			const char *yaml;
+
+			(void)snprintf(text, sizeof(text), "%.*s%s%.*s", (int)at, "aaaaaaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaaaaa\n", odd[i].text,
+			               (int)(40 - at), "aaaaaaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaaaaa\n" + at);
+			value_set(mem, v, "k", value_str(mem, text));
+			yaml = yaml_of(v);
+			(void)snprintf(want, sizeof(want), "k: %s", odd[i].literal && !(blank && end) ? "|" : "\"");
+			if (strncmp(yaml, want, strlen(want)) != 0)
+				fail_msg("character %zu at %zu is written as\n%s", i, at, yaml);
+			back = read_text(yaml, &r);
+			if (!back || !value_equal(back, v))
+				fail_msg("character %zu at %zu is not read back from\n%s", i, at, yaml);
+		}
+	}
+}
+
 /* PyYAML is a YAML 1.1 reader: it must see what JSON readers see. */
 static void
 python_agrees(void **state)
@@ -469,7 +501,8 @@ main(void)
 		cmocka_unit_test(doubtful_words_are_warned_of), cmocka_unit_test(values_know_their_place), cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_hostile_document_fits_the_arena), cmocka_unit_test(strings_are_written_safely),
 		cmocka_unit_test(trees_are_written_in_block_style), cmocka_unit_test(long_keys_are_read_back),
-		cmocka_unit_test(random_trees_come_back), cmocka_unit_test(python_agrees),
+		cmocka_unit_test(random_trees_come_back), cmocka_unit_test(one_odd_character_is_seen_anywhere),
+		cmocka_unit_test(python_agrees),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
