@@ -7,7 +7,7 @@ OUT := build/$(BUILD)
 
 # In path order: the order a document travels.
 STAGES := repo parse validate render plan apply status
-FOLDERS := $(STAGES) daemon cli lib/base lib/doc lib/git lib/net lib/seal
+FOLDERS := $(STAGES) daemon cli lib/base lib/doc lib/git lib/kube lib/net lib/seal
 SRC := $(wildcard reconciler/*.c) $(foreach d,$(FOLDERS),$(wildcard reconciler/$(d)/*.c))
 SHARE := $(sort $(shell find schema templates envs-repo-template -type f 2>/dev/null))
 
@@ -88,6 +88,10 @@ $(OUT)/embed.o: $(OUT)/embed.S
 	$(SAY) compile $<
 	$(Q)$(CC) -c -o $@ $<
 
+# What a sanitizer leaves out, the sandbox, is tested in the program as people run it (tests/e2e/release.py).
+.PHONY: walls
+walls: $(OUT)/berth $(OUT)/tests/unit/test_sandbox $(OUT)/tests/unit/test_decryptor
+
 TEST_LINK = $(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $(filter %.c,$^) $(OUT)/libberth.a $(PKG_LIBS)
 units: $(UNIT) $(CONF) $(FUZZ)
 $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/libberth.a
@@ -119,6 +123,7 @@ demo-clean:
 
 test:
 	@sh deploy/setup.sh test
+	@$(AGAIN) BUILD=release walls
 	@$(AGAIN) BUILD=asan test-now
 test-now: layers lint headers $(OUT)/berth units
 	@BERTH=$(OUT)/berth sh tests/run.sh $(OUT) $(T)
@@ -149,8 +154,8 @@ valgrind:
 	@sh deploy/setup.sh valgrind
 	@$(AGAIN) BUILD=debug build/debug/berth
 	@BERTH=build/debug/berth sh tests/valgrind.sh
-bench: program $(OUT)/tests/bench/bench_validate
-	@BERTH=build/berth BENCH_VALIDATE=$(OUT)/tests/bench/bench_validate sh tests/bench/run.sh
+bench: program $(OUT)/tests/bench/bench_validate $(OUT)/tests/bench/bench_seal $(OUT)/tests/bench/bench_approve $(OUT)/tests/bench/kube/apiload
+	@BERTH=build/berth BENCH_VALIDATE=$(OUT)/tests/bench/bench_validate BENCH_SEAL=$(OUT)/tests/bench/bench_seal BENCH_APPROVE=$(OUT)/tests/bench/bench_approve APILOAD=$(OUT)/tests/bench/kube/apiload sh tests/bench/run.sh
 torture: program
 	@BERTH=build/berth sh tests/e2e/torture.sh
 # Both README commands in a fresh minimal Debian 12; needs root and debootstrap.
