@@ -212,6 +212,7 @@ on_written(void *ctx, const struct kube_answer *a)
 	t->lost = a->status ? 0 : t->lost + 1;
 	if (a->code == 0) {
 		t->parent_tries = 0;
+		t->parent_trouble.code = 0;
 		return;
 	}
 	for (unsigned i = 0; i < t->parent_tries && ms < MOST_MS; i++)
@@ -219,7 +220,7 @@ on_written(void *ctx, const struct kube_answer *a)
 	t->parent_tries += t->parent_tries < 20;
 	t->parent_due = clock_mono_ms() + (ms < a->retry_after_ms ? a->retry_after_ms : ms);
 	t->parent_dirty = true; /* nothing is written until it is */
-	(void)err_set(&t->trouble, a->code, "inventory %s/%s: %s", t->namespace_, t->inventory, a->message);
+	(void)err_set(&t->parent_trouble, a->code, "inventory %s/%s: %s", t->namespace_, t->inventory, a->message);
 }
 
 void

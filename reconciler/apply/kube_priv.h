@@ -107,7 +107,7 @@ struct kkind {
 	struct kube_watch *watch;
 	uint32_t epoch;
 	bool whole;           /* with spec and status, for health */
-	bool stuck;           /* its list was refused */
+	struct err trouble;   /* of its list and watch, until a list works again; code 0: none */
 };
 
 enum op_what { OP_APPLY, OP_DELETE, OP_RELEASE };
@@ -193,7 +193,7 @@ struct target_kube {
 	struct arena *scratch;  /* of one answer */
 	struct lease *lease;    /* NULL: this process alone */
 	const volatile bool *cancel;
-	struct err trouble;     /* of lists and watches, until they work again */
+	struct err pod_trouble, parent_trouble; /* of the pods' list and watch, and of the inventory: until they work again; code 0: none */
 };
 
 /* -- kube_store.c: what is known ------------------------------------------------------------------------------------------ */

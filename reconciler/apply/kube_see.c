@@ -306,8 +306,7 @@ on_synced(void *ctx)
 	uint64_t version = kube_watch_version(k->watch);
 	void *v;
 
-	k->stuck = false;
-	t->trouble.code = 0;
+	k->trouble.code = 0;
 	for (size_t i = 0; map_next(&t->objects, &i, NULL, &v);) {
 		struct kobj *o = v;
 
@@ -321,8 +320,7 @@ on_trouble(void *ctx, const struct err *e)
 {
 	struct kkind *k = ctx;
 
-	k->stuck = e->code == ERR_DENIED || e->code == ERR_NOTFOUND;
-	k->t->trouble = *e;
+	k->trouble = *e;
 }
 
 bool
@@ -478,6 +476,7 @@ pods_synced(void *ctx)
 	struct target_kube *t = ctx;
 
 	t->pods_synced = true;
+	t->pod_trouble.code = 0;
 }
 
 static void
@@ -485,7 +484,7 @@ pods_trouble(void *ctx, const struct err *e)
 {
 	struct target_kube *t = ctx;
 
-	t->trouble = *e;
+	t->pod_trouble = *e;
 }
 
 /* -- events -------------------------------------------------------------------------------------------------------------------------------- */
@@ -554,7 +553,7 @@ pods_follow(struct target_kube *t)
 	t->pod_watch = kube_watch_start(t->kube, &c);
 	for (size_t i = 0; i < 3; i++) {
 		struct kube_watch_config ev = { .kind = kube_kind_any(t->kube, "", "Event"), .field_selector = selectors[i],
-			.on_event = on_event, .on_trouble = pods_trouble, .ctx = t };
+			.on_event = on_event, .ctx = t };
 
 		if (ev.kind)
 			t->event_watches[i] = kube_watch_start(t->kube, &ev);

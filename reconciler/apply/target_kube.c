@@ -63,24 +63,49 @@ turn(struct target_kube *t, int64_t ms, int fd)
 
 /* -- opening ------------------------------------------------------------------------------------------------------------------ */
 
+static bool
+refused(const struct err *e)
+{
+	return e->code == ERR_DENIED || e->code == ERR_NOTFOUND;
+}
+
+/* What keeps a list from coming: a refusal before what may pass by itself. NULL: nothing was answered yet. */
+static const struct err *
+lists_trouble(const struct target_kube *t)
+{
+	const struct err *some = t->pod_trouble.code ? &t->pod_trouble : NULL;
+
+	if (some && refused(some))
+		return some;
+	for (size_t i = 0; i < t->nkinds; i++) {
+		const struct err *k = &t->kinds[i]->trouble;
+
+		if (k->code && refused(k))
+			return k;
+		some = k->code ? k : some;
+	}
+	return some;
+}
+
 static int
 sync_lists(struct target_kube *t, struct err *e)
 {
 	int64_t end = clock_mono_ms() + SYNC_MS;
 
 	while (!all_synced(t)) {
-		for (size_t i = 0; i < t->nkinds; i++)
-			if (t->kinds[i]->stuck) {
-				*e = t->trouble;
-				return t->trouble.code;
-			}
+		const struct err *trouble = lists_trouble(t);
+
+		if (trouble && refused(trouble)) {
+			*e = *trouble;
+			return e->code;
+		}
 		if (cancelled(t))
 			return err_set(e, ERR_CANCELLED, "told to stop");
 		if (deposed(t))
 			return err_set(e, ERR_UNAVAILABLE, "the lease has ended");
 		if (clock_mono_ms() > end)
-			return t->trouble.code ? (*e = t->trouble, ERR_UNAVAILABLE)
-			                       : err_set(e, ERR_UNAVAILABLE, "%s: the lists take more than %d s", kube_server(t->kube), SYNC_MS / 1000);
+			return trouble ? (*e = *trouble, ERR_UNAVAILABLE)
+			               : err_set(e, ERR_UNAVAILABLE, "%s: the lists take more than %d s", kube_server(t->kube), SYNC_MS / 1000);
 		turn(t, 100, -1);
 	}
 	return 0;
@@ -475,7 +500,7 @@ kube_commit(struct target *base, const struct target_reason *why, bool *wrote, s
 			return err_set(e, ERR_UNAVAILABLE, "the lease has ended");
 	} while ((ops_busy(t, clock_mono_ms()) || unsaid(t)) && clock_mono_ms() < end);
 	if (unsaid(t)) /* a commit that counts as applied has its word for deletions behind it */
-		return err_set(e, ERR_UNAVAILABLE, "the deletions are not begun: %s", t->trouble.code ? t->trouble.text : "no answer");
+		return err_set(e, ERR_UNAVAILABLE, "the deletions are not begun: %s", t->parent_trouble.code ? t->parent_trouble.text : "no answer");
 	if ((t->wrote || t->decided || why->mark) && !(t->has_source && oid_eq(&t->source, &why->source_commit))) {
 		t->source = why->source_commit;
 		t->has_source = t->source_dirty = true;
