@@ -124,8 +124,8 @@ guarded_ask(const char *prompt, struct secret *out, struct err *e)
 	silent.c_lflag |= ICANON | ECHONL;
 	for (size_t i = 0; i < NENDS; i++)
 		(void)sigaction(ends[i], &end, &old[i]);
-	if ((rc = guarded_write(STDERR_FILENO, prompt, strlen(prompt), e)) == 0 && tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
-		rc = err_errno(e, "the terminal");
+	/* before the prompt: whoever types at once is not shown it */
+	rc = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0 ? err_errno(e, "the terminal") : guarded_write(STDERR_FILENO, prompt, strlen(prompt), e);
 	if (rc == 0)
 		rc = read_line(out, e);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);

@@ -26,14 +26,28 @@ struct peer {
 	pthread_t thread;
 };
 
+/* Has the whole request come, its body too? */
+static bool
+whole(const char *in, size_t n)
+{
+	const char *body = strstr(in, "\r\n\r\n"), *length = strstr(in, "Content-Length: ");
+
+	return body && n >= (size_t)(body + 4 - in) + (length && length < body ? strtoul(length + 16, NULL, 10) : 0);
+}
+
 static void
 serve_one(struct peer *p, int c)
 {
 	char in[4096];
+	size_t have = 0;
 	ssize_t n;
 
-	while ((n = read(c, in, sizeof(in) - 1)) > 0) {
-		in[n] = '\0';
+	while ((n = read(c, in + have, sizeof(in) - 1 - have)) > 0) {
+		have += (size_t)n;
+		in[have] = '\0';
+		if (!whole(in, have))
+			continue;
+		have = 0;
 		(void)snprintf(p->asked, sizeof(p->asked), "%s", in);
 		if (!p->answer)
 			continue;
@@ -189,6 +203,7 @@ refused(void **state)
 		assert_int_equal(http_request(h, &(struct http_request){ .url = rows[i].url }, &r, &e), rows[i].rc);
 		assert_null(strstr(e.text, "hunter2"));
 	}
+	assert_null(strstr(e.text, " after ")); /* libcurl says how long it took: other words each time */
 	peer_start(&p, NULL);
 	assert_int_equal(ask(h, &p, (struct http_request){ .cancel = &cancel }, &r), ERR_CANCELLED);
 	http_free(h);

@@ -196,6 +196,7 @@ http_request(struct http *h, const struct http_request *q, struct http_response 
 	rc = curl_easy_perform(h->curl);
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &got.status);
 	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
+	net_words(why);
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK) {
 		int code = failure(rc, why, q, &got, e);

@@ -489,6 +489,7 @@ tell(struct hub_transfer *t, CURLcode rc)
 	struct hub_answer a = { .code = t->refused ? ERR_CANCELLED : code_of(t, rc), .body = buf_cstr(&t->body), .len = t->body.len,
 		.retry_after = t->retry_after, .took_ms = clock_mono_ms() - t->begun };
 
+	net_words(t->why);
 	if (a.code == 0)
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a.status);
 	else if (t->refused)
