@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -537,7 +539,7 @@ so_many_channels(void **state)
 	assert_int_equal(more, -1);
 	expect_part(fds[CHANNELS_MAX - 1], &token, PLAIN);
 	(void)close(fds[3]);
-	for (int i = 0; i < 200 && (rc = decryptor_channel(d, &fds[3], &e)) < 0; i++)
+	for (int i = 0; i < 6000 && (rc = decryptor_channel(d, &fds[3], &e)) < 0; i++)
 		clock_sleep_ms(10);
 	assert_int_equal(rc, 0);
 	expect_part(fds[3], &token, PLAIN);
@@ -549,16 +551,18 @@ so_many_channels(void **state)
 
 static pid_t killer;
 
-/* Ends the decryptor while it has a request: it is stopped first, so that it cannot answer before. */
+/* Ends the decryptor while it has a request: it is stopped first, so that it cannot answer before, and ended when the request is there. */
 static void
-die_in(int ms)
+die_of_it(void)
 {
 	pid_t victim = decryptor_pid(d);
 
 	assert_int_equal(kill(victim, SIGSTOP), 0);
 	killer = fork();
 	if (killer == 0) {
-		clock_sleep_ms(ms);
+		for (int i = 0, unread = 0; i < 6000 && ioctl(d->fd, SIOCOUTQ, &unread) == 0 && unread == 0; i++)
+			clock_sleep_ms(10);
+		clock_sleep_ms(20);
 		(void)kill(victim, SIGKILL);
 		_exit(0);
 	}
@@ -612,20 +616,26 @@ static void
 quarantine(void **state)
 {
 	struct sealed bad = sealed_for(&alice, 1, PLAIN, 1, 1), good = sealed_for(&alice, 1, PLAIN, 1, 1);
+	int64_t died;
+	int rc;
 
 	(void)state;
-	die_in(50);
+	die_of_it();
 	assert_int_equal(look_code(&bad), ERR_UNAVAILABLE);
 	reap_killer();
 	assert_non_null(strstr(e.text, "was ended by signal 9"));
 	assert_int_equal(look_code(&good), 0); /* the first time it is started at once */
-	die_in(50);
+	die_of_it();
+	died = clock_mono_ms();
 	assert_int_equal(look_code(&bad), ERR_UNAVAILABLE);
 	reap_killer();
 	assert_int_equal(look_code(&bad), ERR_INVALID); /* without asking it */
 	assert_non_null(strstr(e.text, "died of this one 2 times"));
-	assert_int_equal(look_code(&good), ERR_UNAVAILABLE); /* ever more rarely */
-	assert_non_null(strstr(e.text, "the last of 2 one after the other, and another is started in 1 s"));
+	rc = look_code(&good);
+	if (clock_mono_ms() - died < 1000) { /* ever more rarely; a machine that stood still that long is through with waiting */
+		assert_int_equal(rc, ERR_UNAVAILABLE);
+		assert_non_null(strstr(e.text, "the last of 2 one after the other, and another is started in 1 s"));
+	}
 	assert_int_equal(look_later(&good), 0);
 	assert_int_equal(look_code(&bad), ERR_INVALID);
 }
@@ -637,11 +647,11 @@ no_quarantine_for_chance(void **state)
 	struct sealed s = sealed_for(&alice, 1, PLAIN, 1, 1);
 
 	(void)state;
-	die_in(50);
+	die_of_it();
 	assert_int_equal(look_code(&s), ERR_UNAVAILABLE);
 	reap_killer();
 	assert_int_equal(look_later(&s), 0);
-	die_in(50);
+	die_of_it();
 	assert_int_equal(look_code(&s), ERR_UNAVAILABLE);
 	reap_killer();
 	assert_int_equal(look_later(&s), 0);
@@ -655,13 +665,13 @@ deadline(void **state)
 	int first;
 
 	(void)state;
-	start(300);
+	start(2000);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(look_later(&s), 0);
 		first = decryptor_pid(d);
 		assert_int_equal(kill(first, SIGSTOP), 0);
 		assert_int_equal(look_code(&s), ERR_UNAVAILABLE);
-		assert_non_null(strstr(e.text, "gave no answer within 300 ms and was ended"));
+		assert_non_null(strstr(e.text, "gave no answer within 2000 ms and was ended"));
 		assert_int_equal(kill(first, 0), -1);
 	}
 	decryptor_stop(d);

@@ -27,17 +27,33 @@ static char server[64];        /* git://127.0.0.1:PORT */
 
 /* -- servers ---------------------------------------------------------------------------------------------------------- */
 
+/* A port that nobody has, by a socket that does not listen: as long as it is open nobody answers there. */
 static int
-free_port(void)
+own_port(int *fd)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	(void)close(fd);
+	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(*fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(*fd, (struct sockaddr *)&a, &len), 0);
 	return ntohs(a.sin_port);
+}
+
+/* One below those that the kernel hands out, so that nobody is given it between here and its use. */
+static int
+free_port(void)
+{
+	for (unsigned int i = 0;; i++) {
+		int port = 10000 + (int)(((unsigned int)getpid() * 7 + i * 101) % 20000), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+		int rc = bind(fd, (struct sockaddr *)&a, sizeof(a));
+
+		(void)close(fd);
+		if (rc == 0)
+			return port;
+		assert_true(i < 1000);
+	}
 }
 
 static bool
@@ -67,7 +83,7 @@ start_daemon(void)
 		             "--enable=receive-pack", "--log-destination=none", (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && !answers(n); i++)
+	for (int i = 0; i < 3000 && !answers(n); i++)
 		(void)usleep(20000);
 	assert_true(answers(n));
 }
@@ -255,8 +271,9 @@ unreachable(void **state)
 	pthread_t t;
 
 	(void)state;
-	(void)snprintf(url, sizeof(url), "git://127.0.0.1:%d/x.git", free_port());
+	(void)snprintf(url, sizeof(url), "git://127.0.0.1:%d/x.git", own_port(&fd));
 	assert_int_equal(git_fetch(repo, url, NULL, refs, 1, 60000, NULL, &e), ERR_UNAVAILABLE);
+	(void)close(fd);
 	assert_non_null(strstr(e.text, url));
 	assert_int_equal(git_fetch(repo, url_of("missing.git"), NULL, refs, 1, 60000, NULL, &e), ERR_UNAVAILABLE);
 	/* a server that takes the connection and says nothing */
