@@ -122,6 +122,29 @@ def until(fn, seconds=None):
         time.sleep(0.03)
 
 
+def still(fn, seconds, within=None):
+    """True once fn has given the same for so many seconds."""
+    last, since = fn(), time.monotonic()
+
+    def look():
+        nonlocal last, since
+        now = fn()
+        if now != last:
+            last, since = now, time.monotonic()
+        return time.monotonic() - since > seconds
+    return until(look, within)
+
+
+held = []
+
+
+def dead_port():
+    """One on which nobody answers, nor can begin to: it is taken, and nobody listens."""
+    held.append(socket.socket())
+    held[-1].bind(("127.0.0.1", 0))
+    return held[-1].getsockname()[1]
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -56,7 +56,7 @@ class Pod:
         """SIGTERM, as the container's end. False when it does not end by itself."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(lab.WAIT)
             good = True
         except subprocess.TimeoutExpired:
             good = False

@@ -8,7 +8,7 @@ import sys
 import time
 
 from lab import (ENV, RENDERED, STATUS, TOP, WAIT, Daemon, Site, berth, check, done, env_spec, folder, free_port, git, http,
-                 once, processes, until)
+                 once, processes, still, until)
 
 TOKEN = "s3cret-token"
 git_daemon = os.path.join(git(folder, "--exec-path"), "git-daemon")
@@ -35,7 +35,8 @@ class Server:
             self.p = subprocess.Popen(argv, env=ENV, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         processes.append(self.p)
         self.args = ["--username", "berth", "--token-file", token_file] if self.kind == "http" else []
-        until(self.answers)
+        if not until(self.answers):
+            raise RuntimeError("the %s server does not answer" % self.kind)
 
     def answers(self):
         rc, _, _ = git(folder, "-c", "credential.helper=!printf 'username=berth\\npassword=%s\\n' #" % TOKEN, "ls-remote",
@@ -121,13 +122,10 @@ def race(site, servers):
         time.sleep(0.3 * (n % 4))
     check("race: both take over the last commit", until(lambda: all("%.12s: " % mine[-1] in d.log() for d in daemons)),
           daemons[0].log(), daemons[1].log())
-    # the status may wait for ten seconds after the one before
+    # the status may wait for ten seconds after the one before, and rest is longer than that
     check("race: the status follows", until(site.all_rendered) and until(
         lambda: site.status().get("bo/r3", {}).get("observed", {}).get("commit") == mine[-1]), site.status().get("bo/r3"))
-    time.sleep(3)
-    tips = site.tip(RENDERED), site.tip(STATUS)
-    time.sleep(4)
-    check("race: at rest neither branch moves", (site.tip(RENDERED), site.tip(STATUS)) == tips, daemons[0].log(), daemons[1].log())
+    check("race: at rest neither branch moves", still(lambda: (site.tip(RENDERED), site.tip(STATUS)), 11), daemons[0].log(), daemons[1].log())
     check("race: both stop", [d.stop() for d in daemons] == [0, 0])
     check("race: the person's commits are all there", set(mine) <= set(site.commits("main")))
     for branch in (RENDERED, STATUS):

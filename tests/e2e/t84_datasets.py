@@ -52,7 +52,7 @@ pod.write("datasets", data_row(pod, "big"))
 pod.start()
 part = os.path.join(pod.data("big"), ".berth-part")
 lab.until(lambda: os.path.isdir(part + "/many/1") and len(os.listdir(part + "/many/1")) >= 5)
-check("how far it is is said", pod.status("datasets").startswith("copying big: "), pod.status("datasets"), pod.why())
+check("how far it is is said", pod.until("datasets", "copying big: ").startswith("copying big: "), pod.status("datasets"), pod.why())
 check("nothing is to be seen before it is complete", tree(pod.data("big")) == {}, sorted(tree(pod.data("big"))))
 pod.kill()
 done_before = {p: os.stat(os.path.join(part, p)).st_ino for p in tree(part) if not p.endswith("/")}

@@ -6,11 +6,10 @@ import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
-from lab import TOP, WAIT, check, done, folder, note, processes, until
+from lab import TOP, WAIT, check, done, folder, free_port, note, processes, until
 
 SCRIPT = os.path.join(TOP, "templates", "scripts", "torch.sh")
 MINE = os.path.join(folder, "hosts")
@@ -56,12 +55,6 @@ def hosts(*ranks):
     """What the cluster's DNS knows, and the pods' own names: overwritten in place, since it is mounted over /etc/hosts."""
     with open(MINE, "w", encoding="utf-8") as f:
         f.write("127.0.0.1 localhost\n" + "".join("127.0.0.1%d %st-%d\n" % (r, "t-%d.t " % r if r in ranks else "", r) for r in (0, 1)))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Node:
@@ -154,7 +147,7 @@ def restarts_together():
         node.start("train.py", "200")
     until(lambda: first.step() > 5 and second.step() > 5, 2 * WAIT)
     os.kill(workers()[second.home], signal.SIGKILL)
-    check("a process of rank 1 is killed: both ranks start again", until(lambda: len(first.starts()) == 2 and len(second.starts()) == 2, 3 * WAIT),
+    check("a process of rank 1 is killed: both ranks start again", until(lambda: len(first.starts()) > 1 and len(second.starts()) > 1, 3 * WAIT),
           first.said(), second.said())
     check("from their checkpoints to the end", first.ended() == 0 and second.ended() == 0 and first.file("finished") == "2", first.said(), second.said())
 

@@ -5,11 +5,10 @@ where PyTorch is there (Debian: python3-torch), else that part is skipped."""
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
-from lab import TOP, WAIT, check, done, folder, note, processes, until
+from lab import TOP, WAIT, check, done, folder, free_port, note, processes, until
 
 SCRIPTS = os.path.join(TOP, "templates", "scripts")
 
@@ -44,10 +43,10 @@ def checkpoints():
     check("what it said is in the log, with its status and limit", "trouble" in log and "55 s at most" in log and "ended with status 0" in log, log)
     where = hook("fails", "exit 3")
     check("a command that fails holds nothing up, and is named", "ended with status 3" in read(where, ".berth", "checkpoint.log"))
-    where = hook("hangs", "trap 'echo asked to end; exit 1' TERM; touch begun; while :; do sleep 0.1; done", BERTH_GRACE="56")
+    where = hook("hangs", "trap 'echo asked to end; exit 1' TERM; touch begun; while :; do sleep 0.1; done", BERTH_GRACE="60")
     log = read(where, ".berth", "checkpoint.log")
     check("one that hangs is told to end, so that the rest of the pod gets its time", os.path.exists(where + "/begun") and
-          "still running after 1 s" in log and "asked to end" in log, log)
+          "still running after 5 s" in log and "asked to end" in log, log)
     p = subprocess.run(["sh", os.path.join(SCRIPTS, "checkpoint.sh")], env={"HOME": home("none"), "PATH": os.environ["PATH"]}, capture_output=True,
                        timeout=WAIT)
     check("no command: nothing happens", p.returncode == 0 and not os.listdir(os.path.join(folder, "none")), p)
@@ -60,9 +59,7 @@ class Job:
         self.home = home(name)
         with open(os.path.join(self.home, "train.py"), "w", encoding="utf-8") as f:
             f.write(text)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+        port = free_port()
         env = dict(os.environ, HOME=self.home, BERTH_RUN=self.home, BERTH_ENV=name, BERTH_SSH="0", BERTH_WEB="", BERTH_RANKS="127.#.0.1",
                    PET_NNODES="1", PET_NPROC_PER_NODE="2", PET_NODE_RANK="0", PET_MASTER_ADDR="localhost", PET_MASTER_PORT=str(port),
                    GLOO_SOCKET_IFNAME="lo", OMP_NUM_THREADS="1", BERTH_TORCH_RESTARTS="0", BERTH_TORCH_WAIT="0",

@@ -237,7 +237,6 @@ def on_terminal(args, typed, out_too=False):
         except OSError:
             break
         if typed and b"ends it): " in shown:
-            time.sleep(0.2)  # echo goes off behind the prompt
             os.write(parent, typed)
             typed = b""
     os.close(parent)
