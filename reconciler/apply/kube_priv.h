@@ -273,7 +273,7 @@ bool all_synced(const struct target_kube *t);
 /* -- kube_ops.c, kube_steps.c: what is done ---------------------------------------------------------------------------------- */
 
 #define FIGHT 10       /* repairs of one object within about 30 s: two are writing it in turn */
-#define LOST_MANY 8    /* requests in a row without an answer: nothing new is queued */
+#define LOST_MANY 8    /* requests in a row without an answer: one unit asks, no other is queued */
 
 /* The object is to be applied with this body (taken over, *body is none then); what is under way for it is told. */
 void op_apply(struct target_kube *t, struct kobj *o, struct kbody *body);

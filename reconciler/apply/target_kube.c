@@ -302,6 +302,17 @@ unchanged(const struct kobj *o, const uint8_t digest[HASH_LEN])
 	return !op && o->live && o->sure && !o->foreign && !o->deleting && memcmp(o->is.body, digest, HASH_LEN) == 0;
 }
 
+/* The server is away, and another unit finds out when it is back. With nothing under way one unit must ask, or nobody would. */
+static bool
+is_away(const struct target_kube *t, const struct kunit *u)
+{
+	size_t own = 0;
+
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		own += u->todo[i] + u->undo[i];
+	return t->lost >= LOST_MANY && t->nops > own;
+}
+
 static void
 put_body(struct target_kube *t, struct kobj *o, struct kbody *body)
 {
@@ -322,7 +333,7 @@ put_body(struct target_kube *t, struct kobj *o, struct kbody *body)
 		o->quiet_until = 0;
 	}
 	memcpy(o->tried, digest, HASH_LEN);
-	if (o->quiet_until > now || t->lost >= LOST_MANY) {
+	if (o->quiet_until > now || is_away(t, o->unit)) {
 		body_free(body);
 		unit_dirty(t, o->unit, o->quiet_until > now ? o->quiet_until : now + DOWN_MS);
 		o->sure = false;
