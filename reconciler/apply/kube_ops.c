@@ -175,6 +175,17 @@ retry_in(struct target_kube *t, const struct kobj *namespace_)
 	}
 }
 
+/* The answer came before the watch's event: what is known of its health is of the version before it. */
+static void
+health_is_old(struct target_kube *t, struct kobj *o)
+{
+	struct health_view h = { .health = HEALTH_PROGRESSING, .reason = "Updating",
+		.message = arena_printf(t->scratch, "the %s controller has not seen the newest change yet", o->kind->kind) };
+
+	if (o->stage == STAGE_WORK && kind_whole(o->kind) && o->health_rv < o->is.rv && (o->health == HEALTH_READY || o->health == HEALTH_PAUSED))
+		kobj_health(o, &h);
+}
+
 void
 op_done(struct op *op, const struct value *metadata, bool created)
 {
@@ -182,11 +193,15 @@ op_done(struct op *op, const struct value *metadata, bool created)
 	struct kobj *o = op->o;
 	struct fields_view view;
 	uint64_t was = o->is.rv;
+	int64_t generation = o->is.generation;
 	bool again = o->fails > 0;
 
 	sight_read(t, t->scratch, metadata, o->kind->kind, &o->is, &view);
+	o->answered = ++t->turns;
 	memcpy(o->is.body, op->body.digest, HASH_LEN);
 	kobj_lives(o);
+	if (o->is.generation != generation)
+		health_is_old(t, o);
 	o->sure = true;
 	o->foreign = view.foreign != NULL;
 	o->fails = 0;
@@ -252,7 +267,8 @@ op_refused(struct op *op, const char *why, const char *text)
 	o->quiet_until = clock_mono_ms() + wait;
 	if (o->wanted || op->what != OP_APPLY)
 		unit_dirty(t, o->unit, o->quiet_until);
-	op_end(op);
+	op->late &= op->late_gone; /* all else is looked at next time */
+	end_and_settle(op);
 }
 
 /* Nothing is flying any more: what was seen meanwhile counts now. False: the operation ended by it. */

@@ -210,6 +210,7 @@ on_written(void *ctx, const struct kube_answer *a)
 	t->parent_sent = NULL;
 	t->parent_flying = false;
 	t->lost = a->status ? 0 : t->lost + 1;
+	t->lost_at = a->status ? t->lost_at : clock_mono_ms();
 	if (a->code == 0) {
 		t->parent_tries = 0;
 		t->parent_trouble.code = 0;

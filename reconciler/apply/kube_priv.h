@@ -47,6 +47,7 @@ struct kobj {
 	struct op *op;     /* under way or queued */
 	uint8_t tried[HASH_LEN]; /* digest of the body that was sent last */
 	uint32_t epoch;    /* of the list that showed it last */
+	uint32_t answered; /* when an answer of ours last told `is`, in target_kube.turns; 0: none did */
 	uint64_t health_rv; /* the version that health is of, where the watch tells it (kind_whole) */
 	bool live, wanted, deleting, keep;
 	bool maybe;        /* not live as far as we know, but its creation was sent and not answered: looked at before it is forgotten */
@@ -94,10 +95,12 @@ struct kpod {
 	const char *key;      /* "dev-alice/train-0"; the map's */
 	struct kunit *unit;
 	struct kpod *next;
+	uint8_t uid[16];
+	uint32_t epoch;       /* of the list that showed it last */
 	uint8_t health;
+	bool ended;           /* phase Failed: it runs no more */
 	const char *reason;
 	char *message;
-	bool ended;           /* phase Failed: it runs no more */
 };
 
 /* One kind that is listed and watched. */
@@ -106,6 +109,7 @@ struct kkind {
 	const struct kube_kind *kind;
 	struct kube_watch *watch;
 	uint32_t epoch;
+	uint32_t begun;       /* when the newest list was asked for, in target_kube.turns */
 	bool whole;           /* with spec and status, for health */
 	struct err trouble;   /* of its list and watch, until a list works again; code 0: none */
 };
@@ -155,6 +159,8 @@ struct target_kube {
 	size_t nkinds;
 	struct kube_watch *pod_watch, *event_watches[3];
 	bool pods_synced;
+	uint32_t pod_epoch;     /* of the pods' list */
+	uint32_t turns;         /* counts what was asked for and what was answered: which came first */
 	struct map prunes;      /* units with `dropped` or `prune` */
 	struct op *ops;         /* all, oldest first */
 	struct op *ops_last;

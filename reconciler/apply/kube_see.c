@@ -235,6 +235,18 @@ kept(const struct value *metadata)
 	return str_eq(value_as_str(value_get(value_get(metadata, "annotations"), NOTE_KEEP), NULL), "disabled");
 }
 
+/*
+ * Is it of before our own answer? The watch comes to that answer yet; so does a list that was asked for before it. A list that was asked for later
+ * counts whatever its version is: a cluster may have been restored from a backup.
+ */
+static bool
+outdated(const struct kkind *k, const struct kobj *o, enum kube_event what, const struct sight *s)
+{
+	if (!o->live || s->rv >= o->is.rv || memcmp(o->is.uid, s->uid, sizeof(s->uid)) != 0)
+		return false;
+	return what == KUBE_MODIFIED || o->answered > k->begun;
+}
+
 static void
 on_object(void *ctx, enum kube_event what, const struct value *object)
 {
@@ -267,8 +279,7 @@ on_object(void *ctx, enum kube_event what, const struct value *object)
 	if (!o && !(o = meet(t, k, key, meta, &view)))
 		return;
 	o->epoch = k->epoch;
-	/* what we were answered is newer than what the watch has come to */
-	if (what == KUBE_MODIFIED && o->live && s.rv < o->is.rv && memcmp(o->is.uid, s.uid, sizeof(s.uid)) == 0)
+	if (outdated(k, o, what, &s))
 		return;
 	o->keep = kept(meta);
 	if ((value_get(meta, "deletionTimestamp") != NULL) != o->deleting) {
@@ -295,6 +306,7 @@ on_begin(void *ctx)
 	struct kkind *k = ctx;
 
 	k->epoch++;
+	k->begun = ++k->t->turns;
 }
 
 /* What the list did not show is not there, unless we made or changed it after the list was taken: then the watch will tell. */
@@ -321,6 +333,8 @@ on_trouble(void *ctx, const struct err *e)
 	struct kkind *k = ctx;
 
 	k->trouble = *e;
+	if (e->code == ERR_UNAVAILABLE)
+		k->t->lost_at = clock_mono_ms();
 }
 
 bool
@@ -406,6 +420,22 @@ unit_of_pod(struct target_kube *t, struct arena *mem, const struct value *labels
 	return u && owners_namespace(t, mem, owner, ns) ? u : NULL;
 }
 
+/* The one after it may end the same way. */
+static void
+pod_gone(struct target_kube *t, struct kpod *p)
+{
+	if (p->ended)
+		unit_set_ended(p->unit, p);
+	pod_drop(t, p);
+}
+
+/* A pod that was not seen to go may be another by now, or another's. */
+static bool
+is_another(const struct kpod *p, const struct kunit *u, const uint8_t uid[16])
+{
+	return p->unit != u || memcmp(p->uid, uid, sizeof(p->uid)) != 0;
+}
+
 static struct kpod *
 pod_make(struct target_kube *t, const char *key, struct kunit *u)
 {
@@ -430,22 +460,31 @@ on_pod(void *ctx, enum kube_event what, const struct value *object)
 	const char *ns = value_as_str(value_get(meta, "namespace"), ""), *name = value_as_str(value_get(meta, "name"), "");
 	const char *key = arena_printf(mem, "%s/%s", ns, name);
 	struct kpod *p = map_get(&t->pods, key);
+	uint8_t uid[16] = { 0 };
 	struct health_view h;
 	struct kunit *u;
 
 	if (what == KUBE_DELETED) {
-		if (p && p->ended)
-			unit_set_ended(p->unit, p);
 		if (p)
-			pod_drop(t, p);
+			pod_gone(t, p);
 		return;
 	}
-	if (!p) {
-		if (!(u = unit_of_pod(t, mem, value_get(meta, "labels"), ns)))
+	(void)uid_parse(value_as_str(value_get(meta, "uid"), NULL), uid);
+	if (!p || what == KUBE_ADDED) {
+		u = unit_of_pod(t, mem, value_get(meta, "labels"), ns);
+		if (p && is_another(p, u, uid)) {
+			pod_gone(t, p);
+			p = NULL;
+		}
+		if (!u)
 			return;
-		p = pod_make(t, key, u);
-		unit_touch(t, u);
+		if (!p) {
+			p = pod_make(t, key, u);
+			memcpy(p->uid, uid, sizeof(uid));
+			unit_touch(t, u);
+		}
 	}
+	p->epoch = t->pod_epoch;
 	health_of_object(mem, object, clock_now(), &h);
 	/* what is being deleted says no more why it ended */
 	if (p->ended && value_get(meta, "deletionTimestamp"))
@@ -458,33 +497,6 @@ on_pod(void *ctx, enum kube_event what, const struct value *object)
 	free(p->message);
 	p->message = h.message ? strdup(h.message) : NULL;
 	unit_touch(t, p->unit);
-}
-
-static void
-pods_begin(void *ctx)
-{
-	struct target_kube *t = ctx;
-	void *v;
-
-	for (size_t i = 0; map_next(&t->pods, &i, NULL, &v);)
-		pod_drop(t, v);
-}
-
-static void
-pods_synced(void *ctx)
-{
-	struct target_kube *t = ctx;
-
-	t->pods_synced = true;
-	t->pod_trouble.code = 0;
-}
-
-static void
-pods_trouble(void *ctx, const struct err *e)
-{
-	struct target_kube *t = ctx;
-
-	t->pod_trouble = *e;
 }
 
 /* -- events -------------------------------------------------------------------------------------------------------------------------------- */
@@ -520,9 +532,12 @@ on_event(void *ctx, enum kube_event what, const struct value *object)
 		return;
 	if (strcmp(kind, "Pod") == 0) {
 		struct kpod *p = map_get(&t->pods, arena_printf(mem, "%s/%s", ns, name));
+		uint8_t uid[16];
 
 		if (!p || p->health == HEALTH_READY || p->health == HEALTH_FAILED)
 			return;
+		if (uid_parse(value_as_str(value_get(about, "uid"), NULL), uid) && memcmp(uid, p->uid, sizeof(uid)) != 0)
+			return; /* of the one before it */
 		p->health = (uint8_t)h.health;
 		p->reason = h.reason;
 		free(p->message);
@@ -539,23 +554,65 @@ on_event(void *ctx, enum kube_event what, const struct value *object)
 	unit_touch(t, o->unit);
 }
 
-void
-pods_follow(struct target_kube *t)
+/* Once the pods are known: an event of one that is not is lost. */
+static void
+events_follow(struct target_kube *t)
 {
 	/* the three that nothing else tells: pods that are refused, volumes that do not come */
 	static const char *const selectors[] = { "type=Warning,reason=FailedCreate", "type=Warning,reason=FailedMount",
 		"type=Warning,reason=ProvisioningFailed" };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct kube_watch_config c = { .kind = kube_kind_any(t->kube, "", "Event"), .field_selector = selectors[i],
+			.on_event = on_event, .ctx = t };
+
+		if (c.kind && !t->event_watches[i])
+			t->event_watches[i] = kube_watch_start(t->kube, &c);
+	}
+}
+
+/* -- their lists ------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+pods_begin(void *ctx)
+{
+	struct target_kube *t = ctx;
+
+	t->pod_epoch++;
+}
+
+static void
+pods_synced(void *ctx)
+{
+	struct target_kube *t = ctx;
+	void *v;
+
+	t->pods_synced = true;
+	t->pod_trouble.code = 0;
+	/* what was known counts until the list is in */
+	for (size_t i = 0; map_next(&t->pods, &i, NULL, &v);)
+		if (((struct kpod *)v)->epoch != t->pod_epoch)
+			pod_gone(t, v);
+	events_follow(t);
+}
+
+static void
+pods_trouble(void *ctx, const struct err *e)
+{
+	struct target_kube *t = ctx;
+
+	t->pod_trouble = *e;
+	if (e->code == ERR_UNAVAILABLE)
+		t->lost_at = clock_mono_ms();
+}
+
+void
+pods_follow(struct target_kube *t)
+{
 	struct kube_watch_config c = { .kind = kube_kind_any(t->kube, "", "Pod"), .label_selector = "berth.dev/managed=true,berth.dev/env",
 		.on_begin = pods_begin, .on_event = on_pod, .on_synced = pods_synced, .on_trouble = pods_trouble, .ctx = t };
 
 	if (t->pod_watch || !c.kind)
 		return;
 	t->pod_watch = kube_watch_start(t->kube, &c);
-	for (size_t i = 0; i < 3; i++) {
-		struct kube_watch_config ev = { .kind = kube_kind_any(t->kube, "", "Event"), .field_selector = selectors[i],
-			.on_event = on_event, .ctx = t };
-
-		if (ev.kind)
-			t->event_watches[i] = kube_watch_start(t->kube, &ev);
-	}
 }

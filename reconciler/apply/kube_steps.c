@@ -197,6 +197,11 @@ still_there(struct op *op, const struct kube_answer *a)
 
 	op->step = STEP_GONE;
 	op->due = clock_mono_ms() + GONE_MS;
+	if (op->late && op->late_gone && memcmp(op->late_is.uid, o->is.uid, sizeof(o->is.uid)) == 0) {
+		op->late = op->late_gone = false;
+		judge_gone(op->t, o); /* its event came before this answer, and may end the operation */
+		return;
+	}
 	if (json_read(op->t->scratch, a->body, a->len, &v, NULL) < 0)
 		return;
 	health_of_object(op->t->scratch, v, clock_now(), &h);
@@ -422,6 +427,7 @@ looked(struct op *op, const struct kube_answer *a)
 	strayed = !o->live && same_uid(meta, o) && op->what == OP_APPLY;
 	kobj_lives(o);
 	sight_read(op->t, op->t->scratch, meta, o->kind->kind, &o->is, &view);
+	o->answered = ++op->t->turns;
 	if (strayed)
 		judge_strayed(o, &view);
 	o->foreign = view.foreign != NULL;

@@ -16,12 +16,19 @@ is(const struct kobj *o, const char *kind)
 	return strcmp(o->kind->kind, kind) == 0;
 }
 
+/* Is it what the unit is to be made of? Of one that was not put in this process, and does not go, all that is there: it was put by another. */
+static bool
+belongs(const struct kunit *u, const struct kobj *o)
+{
+	return o->wanted || (!u->wanted && !u->dropped);
+}
+
 /* Its pods have ended, or are to end: what they say is of no interest. */
 static bool
 paused(const struct kunit *u)
 {
 	for (const struct kobj *o = u->objects; o; o = o->next)
-		if (o->wanted && (is(o, "StatefulSet") || is(o, "JobSet")) && (o->health == HEALTH_PAUSED || str_eq(o->reason, "Pausing")))
+		if (belongs(u, o) && (is(o, "StatefulSet") || is(o, "JobSet")) && (o->health == HEALTH_PAUSED || str_eq(o->reason, "Pausing")))
 			return true;
 	return false;
 }
@@ -88,7 +95,7 @@ owner_unit(struct target_kube *t, const struct kunit *u)
 static bool
 counts(const struct kunit *u, const struct kobj *o, bool rests)
 {
-	if (!o->live || !(o->wanted || (u->dropped && o->deleting)))
+	if (!o->live || !(belongs(u, o) || (u->dropped && o->deleting)))
 		return false;
 	return !(rests && is(o, "PersistentVolumeClaim"));
 }
@@ -219,7 +226,8 @@ applied_of(struct target_kube *t, struct kunit *u, struct arena *mem, struct uni
 		s->applied_reason = "Applied";
 	} else if (!s->applied_reason) {
 		s->applied_reason = "Applying";
-		s->applied_message = t->lost >= LOST_MANY ? "the API server does not answer; berth goes on by itself when it does" : NULL;
+		s->applied_message = t->lost >= LOST_MANY ? "the API server does not answer; berth goes on by itself when it does"
+		                     : t->parent_trouble.code ? arena_strdup(mem, t->parent_trouble.text) : NULL;
 	} else {
 		s->applied_message = s->nerrors ? s->errors[0] : NULL;
 	}
@@ -232,7 +240,7 @@ unit_state(struct target_kube *t, struct kunit *u, struct arena *mem, struct uni
 
 	memset(out, 0, sizeof(*out));
 	for (const struct kobj *o = u->objects; o; o = o->next)
-		out->there |= o->live;
+		out->there |= o->live || (u->dropped && o->maybe);
 	out->there |= u->pods != NULL;
 	look_at(u, &l);
 	if (!u->dropped)
@@ -250,7 +258,7 @@ unit_state(struct target_kube *t, struct kunit *u, struct arena *mem, struct uni
 	}
 	out->drift_by = u->drift_by;
 	out->drift_what = u->drift_what;
-	out->address = u->address_of && u->address_of->wanted ? u->address : NULL;
+	out->address = u->address_of && belongs(u, u->address_of) ? u->address : NULL;
 	out->waiting = l.waiting;
 	out->nwaiting = l.n;
 }
