@@ -4,9 +4,8 @@
 import os
 import subprocess
 import sys
-import time
 
-from lab import ENV, STATUS, TOP, Daemon, berth, check, done, env_spec, folder, git, once, processes, until
+from lab import ENV, STATUS, TOP, Daemon, berth, check, done, env_spec, folder, git, once, processes, still, until
 from signers import commit, key, signed_site
 
 FAST = ("--interval", "1s")
@@ -122,9 +121,8 @@ def main():
     d = Daemon(server.url(site), state, "--trust-anchor", site.anchor, *FAST)
     check("everything at the anchor is rendered", until(site.all_rendered), d.log())
     taken_up(site, state, d)
-    tips = site.tip(STATUS), site.tip("berth/rendered")
-    time.sleep(3)
-    check("at rest nothing moves", tips == (site.tip(STATUS), site.tip("berth/rendered")), d.log())
+    # longer than the ten seconds that a status may wait for the one before
+    check("at rest nothing moves", still(lambda: (site.tip(STATUS), site.tip("berth/rendered")), 11), d.log())
     state_lost(site, server)
     refused(site, d)
     junk(site, d)
