@@ -288,6 +288,7 @@ hold_tree(struct pass *p, const char *reason, const char *message)
 {
 	struct log_about a = pass_about(p, NULL, "repo");
 
+	p->r->complete = false; /* the next good commit looks at everything: what the target found dirty counts as looked at, and was not */
 	log_line(LOG_ERROR, &a, "%s: %s", reason, message);
 	report_repo(p, reason, message);
 	return 0;
@@ -334,22 +335,17 @@ adopt_and_apply(struct pass *p, struct err *e)
 
 	rc = take_over(p, &reason, &message, e);
 	if (rc == 1) {
-		r->complete = false;
 		p->out->refused = true;
 		return hold_tree(p, reason, message);
 	}
-	if (rc == ERR_INVALID) { /* a commit that no reader of trees should take: it will not get better by waiting */
-		r->complete = false;
+	if (rc == ERR_INVALID) /* a commit that no reader of trees should take: it will not get better by waiting */
 		return hold_tree(p, "InvalidRepository", e->text);
-	}
 	if (rc < 0)
 		return rc;
 	report_init(&p->shared, p->mem);
 	world_findings(r->world, &p->shared);
-	if (!world_usable(r->world)) {
-		r->complete = false; /* the next good commit looks at everything */
+	if (!world_usable(r->world))
 		return hold_tree(p, "InvalidRepository", first_error_line(p));
-	}
 	apply_settings(p);
 	if ((rc = apply_all(p, e)) < 0 || (rc = commit_target(p, e)) < 0)
 		return rc;

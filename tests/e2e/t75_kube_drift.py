@@ -15,7 +15,7 @@ import yaml
 
 import kube
 from kube import MERGE, USER, ApiError, Cluster, KubeDaemon, managers, path, when
-from lab import STATUS, WAIT, Site, check, done, env_spec, note, until
+from lab import STATUS, WAIT, Site, check, done, env_spec, git, note, until
 
 kube.skip_without_peers()
 HAND = "admin-cert"  # the user who edits
@@ -399,6 +399,20 @@ def fight(c, site, d):
     check("and the status says so", until(lambda: applied(site).get("reason") == "Applied"), applied(site), d.log()[-2000:])
 
 
+def rewound(c, site, d):
+    """What was edited in the very moment in which main was rewound is put right when main is itself again."""
+    before = shape(c.get(*OTHER))
+    d.p.send_signal(signal.SIGSTOP)
+    hand(c, "patch", *where(OTHER), "--type=merge", "-p", '{"data":{"authorized_keys":"mine"}}')
+    git(site.clone, "push", "-q", "--force", "origin", "HEAD~1:main")
+    time.sleep(1)  # so that it sees both at once
+    d.p.send_signal(signal.SIGCONT)
+    check("a main that was rewound is held", until(lambda: site.repo_status().get("reason") == "SourceRewound"), site.repo_status())
+    git(site.clone, "push", "-q", "--force", "origin", "HEAD:main")
+    check("what was edited at that moment is put right after it", until(right_again(c, OTHER, before)), show(c, OTHER, before),
+          d.log()[-2000:])
+
+
 # -- ---------------------------------------------------------------------------------------------------------------------------
 
 site = Site("site", {"envs/alice/notebook.yaml": env_spec(), "envs/alice/lab.yaml": env_spec(), "envs/bo/shell.yaml": env_spec()},
@@ -419,5 +433,6 @@ with Cluster(audit=[USER, HAND], nodes=["bench/zone-a"]) as cluster:
     note("to the end of both absences: %.0f s" % (time.monotonic() - start))
     fight(cluster, site, berthd)
     note("to the end of the fight: %.0f s" % (time.monotonic() - start))
+    rewound(cluster, site, berthd)
     berthd.stop()
 done()
