@@ -49,7 +49,7 @@ def story(site, d):
     check("a merge that carol signed is applied", released(site, "alice/other"), d.log())
     check("what waited still waits", pending(site, "bo/lab").get("reason") == "ApprovalMissing")
     log = git(site.bare, "log", STATUS, "--format=%B", "-20")
-    check("the status branch has who approved", "carol" in "".join(site.show(STATUS, p) or "" for p in site.names(STATUS, "approvals/")), log)
+    check("the status branch has who approved", until(lambda: "carol" in "".join(site.show(STATUS, p) or "" for p in site.names(STATUS, "approvals/"))), log)
     doc = site.status()["alice/other"]
     check("its condition says that it is proved", any(c["type"] == "Approved" and c["status"] == "True" and c["reason"] == "Proved" for c in doc["conditions"]), doc)
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 
-from lab import (RENDERED, STATUS, Daemon, Site, check, done, env_spec, folder, free_port, git, once, until, user_spec)
+from lab import (RENDERED, STATUS, WAIT, Daemon, Site, check, dead_port, done, env_spec, folder, git, once, until, user_spec)
 
 HEAD = "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n"
 QUIET = {"GIT_AUTHOR_NAME": "Mallory", "GIT_AUTHOR_EMAIL": "m@example.com", "GIT_COMMITTER_NAME": "Mallory",
@@ -142,8 +142,8 @@ check("--accept-rewind releases it", said.rc == 0 and site.tip(RENDERED) != rend
 check("for good", once(bare, state).rc == 0)
 
 for name, repo, code in [("not there", os.path.join(folder, "missing"), None), ("no repository", folder, None),
-                         ("nobody answers", "http://127.0.0.1:%d/x.git" % free_port(), 3),
-                         ("git:// and nobody answers", "git://127.0.0.1:%d/x.git" % free_port(), 3),
+                         ("nobody answers", "http://127.0.0.1:%d/x.git" % dead_port(), 3),
+                         ("git:// and nobody answers", "git://127.0.0.1:%d/x.git" % dead_port(), 3),
                          ("no such scheme", "gopher://127.0.0.1/x", 2)]:
     said = once(repo, site.state())
     check("%s: an error that names it" % name, said.rc in ((code,) if code else (2, 3)) and (repo in said.err or
@@ -297,7 +297,7 @@ for ref in (RENDERED, STATUS):
         pass
     os.utime(lock, (long_ago, long_ago))
 commit = many.push({"envs/u3/e7.yaml": env_spec()}, "past the locks")
-check("old .lock files do not stop it", until(lambda: observed("u3/e7") == commit) and not many.locks(),
+check("old .lock files do not stop it", until(lambda: observed("u3/e7") == commit) and until(lambda: not many.locks()),
       daemon.log(), many.locks())
 git(bare, "gc", "-q", "--prune=now")
 check("after git gc it goes on", not os.path.exists(os.path.join(bare, "refs/heads", RENDERED)))
@@ -306,7 +306,7 @@ check("and writes", until(lambda: observed("u3/e7") == commit), daemon.log())
 git(bare, "gc", "-q", "--prune=now")
 packs = [p for p in os.listdir(os.path.join(bare, "objects/pack")) if p.endswith(".pack")]
 many.push({"envs/u3/x%d.yaml" % i: env_spec("gpu-small", "  persistentHomeSize: %dGi\n" % (20 + i)) for i in range(150)}, "many at once")
-check("150 environments at once", until(lambda: len(many.phases()) == 153), daemon.log())
+check("150 environments at once", until(lambda: len(many.phases()) == 153, 2 * WAIT), daemon.log())
 kinds = dict(line.split(": ") for line in git(bare, "count-objects", "-v").splitlines())
 check("large commits are packs, not thousands of loose objects", int(kinds["count"]) < 300 and
       1 <= int(kinds["packs"]) - len(packs) <= 6, kinds)

@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 
-from lab import BERTH, ENV, STATUS, Daemon, Site, berth, check, done, env_spec, folder, git, note, once, until, user_spec
+from lab import BERTH, ENV, STATUS, WAIT, Daemon, Site, berth, check, done, env_spec, folder, git, note, once, until, user_spec
 
 if not shutil.which("age") or not shutil.which("ssh-keygen"):
     note("NOT TESTED: keys beside age and ssh-keygen: a program is not here (packages age, openssh-client)")
@@ -183,10 +183,10 @@ def follows(site):
     before = len(site.commits(STATUS))
     check("a pass without a change is no commit", site.tip(STATUS) == tip)
     site.push(more, "100 users")
-    check("100 users get theirs", until(lambda: len(site.names(STATUS, "recipients/users")) >= 200))
+    check("100 users get theirs", until(lambda: len(site.names(STATUS, "recipients/users")) >= 200, 2 * WAIT))
     check("in one commit", len(site.commits(STATUS)) == before + 1, git(site.bare, "log", "--format=%s", STATUS))
     site.push({p: None for p in more}, "100 users leave")
-    check("and lose them", until(lambda: not [n for n in site.names(STATUS, "recipients/users") if "/u1" in n]))
+    check("and lose them", until(lambda: not [n for n in site.names(STATUS, "recipients/users") if "/u1" in n], 2 * WAIT))
 
 
 def not_asked_twice(site):
