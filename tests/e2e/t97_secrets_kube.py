@@ -14,7 +14,7 @@ import seal
 import sops
 from kube import JSON_PATCH, managers, path
 from kube_site import KubeSite, asked
-from lab import BERTH, STATUS, berth, check, done, env_spec, folder, git, note, until
+from lab import BERTH, STATUS, WAIT, berth, check, done, env_spec, folder, git, note, still, until
 from seal import Keys, children, plain
 
 kube.skip_without_peers()
@@ -93,6 +93,7 @@ def changes(c, s, keys):
     s.change({"envs/alice/secrets/wandb.age": seal.seal(alice, "second value")})
     check("a changed value is in the Secret", until(lambda: value(c) == "second value"), value(c))
     check("and rolls the pod", rolled(c, before), pod_uid(c))
+    until(lambda: sent(c, mark, SECRET))
     check("with one request for the Secret", sent(c, mark, SECRET) == [("patch", SECRET, 200)], sent(c, mark))
     settled(c, s)
     before, mark = pod_uid(c), c.mark()
@@ -193,7 +194,7 @@ def types(c, s, keys):
     check("a type cannot be changed in place: the Secret is made anew", until(lambda: (secret(c, "kinds--secret-deploy") or {}).get("type") == "Opaque" and
           secret(c, "kinds--secret-deploy")["metadata"]["uid"] != uid), sent(c, mark), s.env("alice/kinds"))
     s.change({"envs/alice/secrets/pull.age": seal.seal(alice, '{"auths": "canary-in-it"}')})
-    doc = s.until_env("alice/kinds", lambda d: d.get("lastError"))
+    doc = s.until_env("alice/kinds", lambda d: "pull" in str(d.get("lastError")))
     check("a registry login that is none is not sent: what was there stays, and the status says it without the text", doc and
           doc["lastError"]["reason"] == "NotDelivered" and "pull" in str(doc["lastError"]) and "canary-in-it" not in str(doc) + s.now.log() and
           DOCKER.encode() in plain(secret(c, "kinds--secret-pull")).values(), doc)
@@ -254,11 +255,12 @@ def lease(c, s, keys):
                 os.kill(pid, signal.SIGCONT)
             caught = []
         d.p.send_signal(signal.SIGSTOP)
-        time.sleep(0.5)  # for what the server had got by then
+        before = c.mark()
+        still(lambda: sent(c, before), 1)  # what the server had got by then
         mark = c.mark()
         check("(a delivery child is caught at its work)", caught, d.log()[-1000:])
-        check("when the lease ends the kernel ends the child, although it and the daemon are stopped", until(lambda: state(caught[0]) in ("Z", ""), 20),
-              state(caught[0]))
+        check("when the lease ends the kernel ends the child, although it and the daemon are stopped", caught and until(
+            lambda: state(caught[0]) in ("Z", "")), caught and state(caught[0]))
         time.sleep(1)
         check("and it sent nothing any more", not sent(c, mark), sent(c, mark))
         d.p.send_signal(signal.SIGCONT)
@@ -310,11 +312,11 @@ def many(c, s, keys):
     mark = c.mark()
     s.change(files)
     names = ["many%d--secret-s%d" % (i // 25, i) for i in range(n)]
-    good = until(lambda: {m["metadata"]["name"] for m in c.list("secret", "dev-bo")} >= set(names))
+    good = until(lambda: {m["metadata"]["name"] for m in c.list("secret", "dev-bo")} >= set(names), 3 * WAIT)
     have = {m["metadata"]["name"]: list(plain(m).values()) for m in c.list("secret", "dev-bo")}
     check("200 Secrets at once, each with its own value", good and all(have[x] == [b"value %d" % i] for i, x in enumerate(names)),
           len(have), findings(s, "bo/many0"), s.now.log()[-1500:])
-    writes = [x for x in sent(c, mark) if x[0] == "patch" and "secret-s" in x[1]]
+    writes = [x for x in sent(c, mark) if x[0] == "patch" and "secret-s" in x[1] and x[2] < 300]  # a busy server refuses some: they come again
     check("a request each", len(writes) == n, len(writes))
     return {"envs/bo/many%d.yaml" % k: None for k in range(8)}, {k: None for k in files if k.endswith(".age")}
 
@@ -357,7 +359,7 @@ def poison(c, s, keys):
             if value(c, k, "dev-bo") == v:
                 del want[k]
         return not want and len(ended) > 1
-    good = until(look)
+    good = until(look, 3 * WAIT)
     check("a Secret over which every child ends harms no other", good and value(c, bad, "dev-bo") != "poison %d 7" % turn, ended, want,
           s.now.log()[-1500:])
     check("and comes when nothing ends them any more", until(lambda: value(c, bad, "dev-bo") == "poison %d 7" % turn, 120), s.env("bo/many0"))
@@ -366,7 +368,9 @@ def poison(c, s, keys):
 def kills(c, s, keys):
     """The daemon, the decryptor and delivery children end at random moments while values change."""
     bo, rnd, ended = keys.recipient(s, "bo"), random.Random(7), {"decryptor": 0, "deliver": 0, "daemon": 0}
-    for turn in range(6):
+    turn = -1
+    while turn < 5 or (turn < 40 and not all(ended.values())):  # a slow machine may be at none of it in six turns
+        turn += 1
         s.push({"envs/bo/secrets/s%d.age" % i: seal.seal(bo, "turn %d value %d" % (turn, i)) for i in range(25)}, "turn %d" % turn)
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
@@ -384,7 +388,7 @@ def kills(c, s, keys):
             ended["daemon"] += 1
             s.now = kube.KubeDaemon(s.bare, s.folder, s.cluster.kubeconfig("berth"), *s.args, "--master-key", keys.file)
     note("ended by SIGKILL: %s" % ended)
-    want = {"many0--secret-s%d" % i: [b"turn 5 value %d" % i] for i in range(25)}
+    want = {"many0--secret-s%d" % i: [b"turn %d value %d" % (turn, i)] for i in range(25)}
 
     def look():
         have = {m["metadata"]["name"]: list(plain(m).values()) for m in c.list("secret", "dev-bo")}
@@ -392,8 +396,7 @@ def kills(c, s, keys):
     check("what was killed in between made no difference", until(look, 150) and ended["deliver"] and ended["decryptor"], ended, s.now.log()[-3000:])
     check("the environment is as its spec wants it", s.until_env("bo/many0", lambda d: d["phase"] == "Ready" and not d.get("lastError") and
                                                                 not d.get("pending"), 150), s.env("bo/many0"))
-    check("no child outlives its daemon", not [p for p in os.listdir("/proc") if p.isdigit() and p != "self" and
-                                               "__deliver" in cmdline(p) and parent(p) == 1])
+    check("no child outlives its daemon", until(lambda: not [p for p in os.listdir("/proc") if p.isdigit() and "__deliver" in cmdline(p) and parent(p) == 1]))
 
 
 def cmdline(pid):
@@ -428,7 +431,7 @@ def keyless(c, s, keys):
             check("%s: what has no secrets goes on, and the status says that it gets no host key" % what, on and until(
                 lambda: s.condition("alice/plain", "Applied")[1] == "NotDelivered" and words in str(s.env("alice/plain"))), s.env("alice/plain"), d.log()[-1500:])
             check("%s: and it stands with the repository" % what, until(lambda: words in str(s.repo_status())), s.repo_status())
-            doc = pending(s, "alice/notebook")
+            doc = s.until_env("alice/notebook", lambda d, words=words: d.get("pending", {}).get("reason") == "Invalid" and words in str(d["pending"]))
             check("%s: what has some stays as it is, and the status says why" % what, doc and words in findings(s, "alice/notebook") and
                   value(c) == before, doc, d.log()[-1500:])
 
@@ -441,7 +444,7 @@ def rights(c, s):
     role = c.get("rbac.authorization.k8s.io/v1/clusterroles", None, "berth")
     role["rules"] = [r for r in role["rules"] if r["resources"] != ["secrets"]]
     c.api("PUT", path("rbac.authorization.k8s.io/v1/clusterroles", None, "berth"), role)
-    said = until(lambda: [x for x in [berth("doctor", "-C", s.clone, "--kubeconfig", c.kubeconfig("berth"))] if "may not" in x.out], 20)
+    said = until(lambda: [x for x in [berth("doctor", "-C", s.clone, "--kubeconfig", c.kubeconfig("berth"))] if "may not" in x.out])
     lines = [line for line in (said[0].out if said else "").splitlines() if "may not" in line]
     check("without that one rule it names what is missing", any("secrets" in x and "patch" in x for x in lines), said)
 
