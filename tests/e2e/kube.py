@@ -187,6 +187,10 @@ class Cluster:
             if d["kind"].endswith("Binding"):
                 d["subjects"] = d.get("subjects", []) + [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}]
         self.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(kept))
+        roles = {(d["kind"], d["metadata"]["name"]): d["rules"] for d in kept if d["kind"].endswith("Role")}
+        for d in kept:
+            if d["kind"].endswith("Binding") and (d["roleRef"]["kind"], d["roleRef"]["name"]) in roles:
+                self.wait_rights(USER, roles[d["roleRef"]["kind"], d["roleRef"]["name"]], d["metadata"].get("namespace"))
 
     def bind(self, role, user=USER):
         """Binds a ClusterRole everywhere, cluster-admin for one."""
@@ -194,6 +198,21 @@ class Cluster:
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"generateName": "test-"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}]})
+        self.wait_rights(user, self.get("clusterrole", None, role)["rules"])
+
+    def may(self, verb, resource, group="", namespace=None, user=USER):
+        """Whether the API server would let this user."""
+        asked = {k: v for k, v in (("verb", verb), ("resource", resource), ("group", group), ("namespace", namespace)) if v}
+        return self.api("POST", path("authorization.k8s.io/v1/subjectaccessreviews"), {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": asked}})["status"]["allowed"]
+
+    def wait_rights(self, user, rules, namespace=None):
+        """A role and its binding count once the API server has heard of both, which is not when it has stored them."""
+        rule = next(r for r in rules if r.get("resources") and not r.get("resourceNames"))
+        right = rule["verbs"][0], rule["resources"][0], rule["apiGroups"][0], namespace, user
+        if not until(lambda: self.may(*right)):
+            raise RuntimeError("%s has no right: %s" % (user, right))
 
     # -- asking --
 
@@ -207,8 +226,19 @@ class Cluster:
             raise RuntimeError("kubectl %s: %s" % (" ".join(args), p.stderr))
         return p.stdout
 
-    def api(self, method, where, body=None, kind=None, user="admin", accept="application/json"):
-        """The answer's object; ApiError (with .code) for 4xx and 5xx. kind: content type, for PATCH a merge patch by default."""
+    def api(self, *args, **how):
+        """The answer's object; ApiError (with .code) for 4xx and 5xx. kind: content type, for PATCH a merge patch by default.
+        A server that has too much to do for this is asked again: 429 says that nothing was done."""
+        end = time.monotonic() + WAIT
+        while True:
+            try:
+                return self.ask(*args, **how)
+            except ApiError as e:
+                if time.monotonic() > end or not (e.code == 429 or (e.code >= 500 and args[0] == "GET")):
+                    raise
+            time.sleep(0.5)
+
+    def ask(self, method, where, body=None, kind=None, user="admin", accept="application/json"):
         if not hasattr(self.local, "http"):
             self.local.http = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=60)
         headers = {"Authorization": "Bearer " + self.token(user), "Accept": accept, "User-Agent": "test",

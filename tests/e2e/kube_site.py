@@ -6,10 +6,11 @@ import shutil
 import yaml
 
 import kube
-from lab import STATUS, Site, git, until
+from lab import STATUS, WAIT, Site, git, until
 
 MARK = "applyset.kubernetes.io/part-of"
 RESTLESS = {"namespaces", "persistentvolumeclaims", "resourcequotas", "services", "statefulsets", "serviceaccounts"}
+LONG = 2 * WAIT  # the cluster's own programs take part
 # objects of the organization that have no prefix: for a site that shares its cluster with another
 NO_ORG = {"templates/org/%s.yaml" % n: "null\n" for n in ("clusterrole", "priorityclasses", "resourceflavors")}
 
@@ -47,7 +48,7 @@ class KubeSite(Site):
         finally:
             self.now.stop()
 
-    def looked(self, commit, seconds=None):
+    def looked(self, commit, seconds=LONG):
         """The daemon's line on a commit, once it was applied."""
         def look():
             return [line for line in self.now.log().splitlines() if commit[:12] + ": " in line and "looked at" in line]
@@ -82,7 +83,7 @@ class KubeSite(Site):
     def errors(self, name):
         return self.env(name).get("lastError", {}).get("errors", [])
 
-    def until_phase(self, wanted, seconds=None):
+    def until_phase(self, wanted, seconds=LONG):
         """wanted: "owner/name" -> phase, or one phase for all of main's environments. True when it is so."""
         def look():
             got = self.phases()
@@ -90,7 +91,7 @@ class KubeSite(Site):
             return all(got.get(n) == p for n, p in want.items())
         return until(look, seconds)
 
-    def until_env(self, name, good, seconds=None):
+    def until_env(self, name, good, seconds=LONG):
         """The status document as soon as good(document) is true, else None."""
         def look():
             doc = self.env(name)
