@@ -8,7 +8,7 @@ import time
 
 import kube
 from kube import Cluster, KubeDaemon
-from lab import STATUS, Site, check, env_spec, git, note, until, user_spec
+from lab import STATUS, WAIT, Site, check, env_spec, git, note, until, user_spec
 
 PART_OF, RETAINED, UNIT, DIGEST = ("applyset.kubernetes.io/part-of", "berth.dev/retained", "berth.dev/unit", "berth.dev/digest")
 NODES = ["cpu/zone-a"] * 6
@@ -166,7 +166,7 @@ def pending(site):
     return git(site.bare, "grep", "-q", "^pending:", STATUS, "--", "envs", ok=False)[0] == 0
 
 
-def converges(cluster, site, *daemons, seconds=None, inventory="berth"):
+def converges(cluster, site, *daemons, seconds=3 * WAIT, inventory="berth"):
     """Settled, and for two seconds there is nothing more to say."""
     seen = [None, 0]
 
@@ -202,14 +202,14 @@ def story(cluster, site):
 class Clean:
     """The uninterrupted run: a fresh cluster, a bare repository with the same commits, one daemon."""
 
-    def __init__(self, site, seconds=None):
+    def __init__(self, site):
         self.cluster = Cluster(nodes=NODES).start()
         self.cluster.bind("cluster-admin")
         self.site = Site("clean%d" % Cluster.made, mirror=True)
         self.site.clone = site.clone
         git(site.clone, "push", "-q", self.site.bare, "HEAD:refs/heads/main")
         daemon = KubeDaemon(self.site.bare, site.clone + ".clean", self.cluster)
-        self.good = converges(self.cluster, self.site, daemon, seconds=seconds)
+        self.good = converges(self.cluster, self.site, daemon)
         self.log = daemon.log()
         daemon.stop()
         self.objects = ours(snapshot(self.cluster, kinds_of(self.cluster)))

@@ -15,12 +15,13 @@ import time
 import kube
 from kube import Cluster, KubeDaemon
 from kube_torn import NODES, Clean, Person, compare, converges, make_site, parent, settled
-from lab import check, done, env_spec, note, until
+from lab import WAIT, check, done, env_spec, note, until
 
 kube.skip_without_peers()
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 SEED = int(os.environ.get("TORTURE_SEED") or random.SystemRandom().randrange(1 << 30))
 MANY, LAST = 5, max(4, KILLS // 6)  # environments deleted at once; kills while they go
+LONG = 3 * WAIT
 PARTS = max(2, KILLS // 100)  # between two of them a daemon is left alone
 rng = random.Random(SEED)
 note("seed %d (TORTURE_SEED=%d repeats it), %d kills" % (SEED, SEED, KILLS))
@@ -111,7 +112,7 @@ def delete_many(c, site, person, killer):
     org = site.read("berth.yaml").replace("maxDelete: 1000, maxDeleteFraction: 1.0", "maxDelete: 3, maxDeleteFraction: 0.1")
     site.push({**first, **second, "berth.yaml": org}, "many")
     d = KubeDaemon(site.bare, killer.state, c)
-    check("%d environments that are to go are Ready" % (2 * MANY), until(lambda: settled(c, site, [d])), site.phases(), d.log())
+    check("%d environments that are to go are Ready" % (2 * MANY), until(lambda: settled(c, site, [d]), LONG), site.phases(), d.log())
     d.stop()
     for p in first:
         del person.live[name_of(p)]
@@ -119,7 +120,7 @@ def delete_many(c, site, person, killer):
     for _ in range(LAST):
         killer.kill(deleting=True)
     d = KubeDaemon(site.bare, killer.state, c)
-    good = until(lambda: settled(c, site, [d]))
+    good = until(lambda: settled(c, site, [d]), LONG)
     check("a deletion that was allowed is finished after %d kills" % LAST, good, site.phases(), parent(c), d.log())
     d.stop()
 
@@ -130,7 +131,7 @@ def delete_many(c, site, person, killer):
         killer.kill()
     d = KubeDaemon(site.bare, killer.state, c)
     names = [name_of(p) for p in second]
-    good = until(lambda: held(site, names))
+    good = until(lambda: held(site, names), LONG)
     check("another one, which nobody allowed, is held", good, site.phases(), parent(c), d.log())
     d.stop()
     gone = [n for n in names if not c.get("sts", "dev-" + n.split("/")[0], n.split("/")[1])]
@@ -154,7 +155,7 @@ with Cluster(nodes=NODES) as cluster:
         feeder.end()
         check("commits were pushed all the while", not feeder.trouble and feeder.made > 1, repr(feeder.trouble))
         breath = KubeDaemon(repo.bare, torn.state, cluster)
-        check("a daemon that is left alone gets everything Ready", until(lambda: settled(cluster, repo, [breath])), repo.phases(),
+        check("a daemon that is left alone gets everything Ready", until(lambda: settled(cluster, repo, [breath]), LONG), repo.phases(),
               parent(cluster), breath.log())
         breath.stop()
         who.applied()

@@ -275,13 +275,14 @@ def idle(c):
 
 
 def settle(c, seconds=3.0):
-    """Waits until berth has asked nothing for a while."""
+    """Waits until berth has asked nothing for a while; whether it has."""
     mark, last = c.mark(), time.monotonic()
     end = last + WAIT
     while time.monotonic() - last < seconds and time.monotonic() < end:
         if idle(c)(mark):
             mark, last = c.mark(), time.monotonic()
         time.sleep(0.1)
+    return time.monotonic() - last >= seconds
 
 
 def partners(c):
@@ -289,7 +290,7 @@ def partners(c):
     check("the home's claim is bound by the cluster's controllers, who stay its co-writers",
           claim["status"]["phase"] == "Bound" and {"kube-controller-manager", "kube-scheduler"} & {m[0] for m in managers(claim)},
           managers(claim))
-    settle(c)
+    check("berth has come to rest, with its pod", c.wait_ready("dev-alice", "berth.dev/env=notebook") and settle(c))
     mark, versions = c.mark(), c.generations()
     said = {"conditions": [{"type": "Fine", "status": "True", "reason": "Test", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
     for what, status in ((STS, {"observedGeneration": 1}), (SERVICE, said), (NAMESPACE, said), (QUOTA, {"used": {"pods": "0"}})):
@@ -361,7 +362,7 @@ class Fighter(threading.Thread):
             self.n += 1
             try:
                 self.c.api("PATCH", path(*RING) + "?fieldManager=robot", {"data": {"authorized_keys": "robot %d\n" % self.n}}, MERGE)
-            except ApiError:
+            except (ApiError, OSError):
                 pass
             time.sleep(0.25)
 
@@ -375,9 +376,9 @@ def fight(c, site, d):
     before, other = shape(c.get(*RING)), shape(c.get(*OTHER))
     since, robot = c.mark(), Fighter(c)
     robot.start()
-    found = until(lambda: applied(site).get("reason") == "DriftFight")
+    found = until(lambda: (x := applied(site)).get("reason") == "DriftFight" and x, 2 * WAIT)
     check("a fight is called one", found, applied(site), d.log()[-2000:])
-    said = applied(site).get("message", "")
+    said = found["message"] if found else ""
     check("the message names the other hand, the object and what to do",
           "robot" in said and "ConfigMap/lab--keys" in said and "stop it" in said, said)
     check("and so does the drift", until(lambda: (x := drift_of(site, LAB)).get("by") == "robot" and "authorized_keys" in x.get("what", "")),
@@ -388,14 +389,15 @@ def fight(c, site, d):
     hand(c, "patch", *where(OTHER), "--type=merge", "-p", '{"data":{"authorized_keys":"mine"}}')
     check("meanwhile another environment is put right", until(lambda: writes(c, mark, USER, OTHER) and right_again(c, OTHER, other)(), SLOW),
           show(c, OTHER, other))
-    until(lambda: robot.n >= 45, 40)
+    until(lambda: robot.n >= 45)
     asked = idle(c)(since)
     mine = [a for a in asked if "lab--keys" in a[1]]
     robot.on = False
     robot.join()
     note("%d edits of the robot, %d requests for that object" % (robot.n, len(mine)))
-    check("the requests are bounded", 20 <= len(mine) <= 80 and len(asked) < len(mine) + 60, len(mine), len(asked), robot.n)
-    check("after the fight it is put right", until(right_again(c, RING, before)), show(c, RING, before))
+    check("the requests are bounded", 10 <= len(mine) <= 80 and len(asked) < len(mine) + 60, len(mine), len(asked), robot.n)
+    # berth keeps out of a fight for about as long as it has lasted
+    check("after the fight it is put right", until(right_again(c, RING, before), 3 * WAIT), show(c, RING, before))
     check("and the status says so", until(lambda: applied(site).get("reason") == "Applied"), applied(site), d.log()[-2000:])
 
 

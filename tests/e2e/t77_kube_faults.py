@@ -73,7 +73,8 @@ def pages_expire(c, site, person, proxy):
     good = until(lambda: proxy.counts()["expired_page"] == 2) and until(lambda: settled(c, site, [running]), LONG)
     check("expired pages are read again from the first", good, proxy.counts(), story(c, site), running.log())
     proxy.rules()
-    check("what carries our label and was never written by us is left alone", len(c.list("cm", "padding")) == PADDING + 1)
+    check("what carries our label and was never written by us is left alone",
+          until(lambda: len(c.list("cm", "padding")) == PADDING + 1))  # one is the cluster's own, which comes when it comes
     c.api("DELETE", path("ns", None, "padding"))
 
 
@@ -81,7 +82,7 @@ def token_expires(c, site, person, proxy):
     proxy.order(expired=[c.token("berth.1")], cut_all=True)
     before = proxy.counts()
     site.push(person.change())
-    good = until(lambda: (proxy.counts() - before)["expired"] > 5)
+    good = until(lambda: (proxy.counts() - before)["expired"] > 5, LONG)
     c.rotate(2)
     site.push(person.change())
     good = until(lambda: settled(c, site, [running]), LONG) and good
@@ -90,9 +91,10 @@ def token_expires(c, site, person, proxy):
 
 def silent(c, site, person, proxy):
     """Requests that are never answered end by their deadline."""
+    before = proxy.counts()
     proxy.rules({"do": "stall", "method": "PATCH", "times": 2})
     site.push(person.change())
-    good = until(lambda: proxy.counts()["stall"] >= 1) and until(lambda: settled(c, site, [running]), LONG)
+    good = until(lambda: proxy.counts()["stall"] > before["stall"]) and until(lambda: settled(c, site, [running]), LONG)
     check("requests without an answer are given up and made again", good, story(c, site), parent(c), running.log())
     proxy.rules()
 
@@ -108,7 +110,7 @@ def not_said(c, site, person, proxy):
     before = proxy.counts()
     proxy.rules({"do": "status", "code": 503, "method": "PATCH", "path": "/configmaps/berth[?]", "name": "unsaid"})
     commit = site.push({p: None for p in files}, "away\n\nBerth-Allow-Delete: %d" % MANY)
-    good = until(lambda: (proxy.counts() - before)["unsaid"] >= 4) and good
+    good = until(lambda: (proxy.counts() - before)["unsaid"] >= 4, LONG) and good
     before = {n: c.get("sts", "dev-" + n.split("/")[0], n.split("/")[1]) for n in (p[5:-5] for p in files)}
     check("deletions do not begin before they are written down", good and all(before.values()), before, running.log())
     running.stop(signal.SIGKILL)
@@ -129,7 +131,7 @@ def forgotten(c, site, proxy):
                     {"do": "status", "code": 503, "method": "GET", "path": "lost--", "name": "unseen"},
                     {"do": "stall", "watch": True, "path": "/configmaps", "events": 0, "name": "silent"}, cut_all=True)
         site.push({name: spec})
-        good = until(lambda: (proxy.counts() - before)["unheard"] >= 2 and here())
+        good = until(lambda: (proxy.counts() - before)["unheard"] >= 2 and here(), LONG)
         site.push({name: None})
         good = until(lambda: "%.12s: " % site.tip("main") in running.log()) and good
         if again:
@@ -138,7 +140,7 @@ def forgotten(c, site, proxy):
         good = until(lambda: settled(c, site, [running]) and bool(here()) == again, LONG) and good
         check("made without an answer, taken back%s" % (" and wanted again" if again else ""), good, here(), story(c, site), running.log())
     site.push({name: None})
-    check("nothing of it is left", until(lambda: not here()), here(), running.log())
+    check("nothing of it is left", until(lambda: not here(), LONG), here(), running.log())
 
 
 def at_rest(c, proxy):
@@ -189,12 +191,13 @@ def compact(c):
 def server_goes(c, site, person, proxy):
     """Ten seconds without a server, which has forgotten its history when it comes back."""
     c.stop_part("kube-apiserver")
-    before = proxy.counts()["connections"]
+    before, begin = proxy.counts()["connections"], time.monotonic()
     site.push(person.change())
     compact(c)
     time.sleep(10)
-    tries = proxy.counts()["connections"] - before
-    check("a server that is down is not hammered: %d tries in ten seconds" % tries, 0 < tries < 150)
+    tries = until(lambda: proxy.counts()["connections"] - before)
+    took = time.monotonic() - begin
+    check("a server that is down is not hammered: %d tries in %.0f s" % (tries, took), 0 < tries < 15 * took)
     mark = c.mark()
     c.start_part("kube-apiserver")
     check("the server is back: everything converges", until(lambda: settled(c, site, [running]), LONG), story(c, site), parent(c), running.log())
