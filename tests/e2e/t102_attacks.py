@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from lab import ENV, RENDERED, STATUS, Daemon, berth, check, done, env_spec, folder, git, once, until
+from lab import ENV, RENDERED, STATUS, WAIT, Daemon, berth, check, done, env_spec, folder, git, once, still, until
 from signers import commit, key, public, signed_site
 
 REFS = "refs/berth/approvals/"
@@ -57,10 +57,7 @@ def two_daemons():
     until(lambda: pending(site, "bo/never"))
     check("two daemons: used approvals are told and go", until(lambda: not git(site.bare, "for-each-ref", REFS)), git(site.bare, "for-each-ref", REFS))
     check("two daemons: each change is told once", len([t for t in records(site).values() if "path envs/bo/n" in t]) == 3, records(site))
-    time.sleep(3)
-    tips = site.tip(RENDERED), site.tip(STATUS)
-    time.sleep(4)
-    check("two daemons: at rest neither branch moves", tips == (site.tip(RENDERED), site.tip(STATUS)), git(site.bare, "log", "-5", "--stat", STATUS),
+    check("two daemons: at rest neither branch moves", still(lambda: (site.tip(RENDERED), site.tip(STATUS)), 5), git(site.bare, "log", "-5", "--stat", STATUS),
           ds[0].log(), ds[1].log())
     check("two daemons: neither applied what nobody approved", not ever_rendered(site, "bo/never"))
     check("two daemons: both know it after a restart", [d.stop() for d in ds] == [0, 0])
@@ -143,7 +140,7 @@ def strangers():
     thing = strange_commit(site, b"x")
     git(site.bare, "update-ref", "--stdin", data="".join("create %s%064x/%064x %s\n" % (REFS, i + 99, i, thing) for i in range(3000)).encode())
     commit(site, "alice", {"envs/alice/more.yaml": env_spec()}, sign="carol")
-    check("strangers: 3,000 refs: signed commits go on, the log says so", until(lambda: applied(site, "alice/more")) and
+    check("strangers: 3,000 refs: signed commits go on, the log says so", until(lambda: applied(site, "alice/more"), 2 * WAIT) and
           until(lambda: "more than 2000 refs" in d.log()), d.log())
     check("strangers: the daemon is well", d.alive() and d.stop() == 0, d.log())
 
@@ -154,7 +151,7 @@ def while_judging(site, d):
     commits = [git(site.clone, "rev-parse", "HEAD")] + [commit(site, "bo", {name: env_spec()}) for name in names]
     for n, who in enumerate(("carol", "dana", "erin", "carol", "dana")):
         approve(site, who, "%s..%s" % (commits[n], commits[n + 1]))
-    check("strangers: none of five approvals in a row is missed", until(lambda: all(applied(site, "bo/w%d" % n) for n in range(5))), d.log(), site.phases())
+    check("strangers: none of five approvals in a row is missed", until(lambda: all(applied(site, "bo/w%d" % n) for n in range(5)), 2 * WAIT), d.log(), site.phases())
 
 
 # -- replays ------------------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Limits on what several hold together: the later commit waits, and goes on by itself when there is room."""
-from lab import STATUS, Daemon, Site, berth, check, done, env_spec, git, once, until, user_spec
+from lab import STATUS, WAIT, Daemon, Site, berth, check, done, env_spec, git, once, until, user_spec
 
 # two users of one team, whose quota for gpu-small is two GPUs; flavor gpu-small has one
 TEAM = "apiVersion: berth.dev/v1\nkind: Team\nspec:\n  admins: [erin]\n  queue:\n    quota:\n      gpu-small: {gpu: %d}\n"
@@ -29,7 +29,7 @@ def phase(name):
 
 
 def becomes(name, want):
-    return until(lambda: phase(name) == want)
+    return until(lambda: phase(name) == want, 2 * WAIT)
 
 
 def there(name):

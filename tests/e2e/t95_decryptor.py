@@ -178,14 +178,14 @@ def in_the_daemon(daemon, why):
         if why:
             skipped("%s from inside the daemon's decryptor" % name, why)
             continue
-        victim, lines = decryptor(), daemon.log().count("\n")
+        victim, lines = until(decryptor), daemon.log().count("\n")
         attempt(victim)
         n += 1
         commit = site.push(value(n), name)
         now = until(lambda last=seen: digest() not in (None, last) and digest(), 4 * WAIT)
         said = until(lambda dead="process %d) " % victim, old=lines: dead in after(daemon, old) and after(daemon, old))
         check("after %s from inside: the daemon goes on and delivers the next secret (%s)" % (name, commit[:7]), now and daemon.alive(), after(daemon, lines))
-        check("with another decryptor", decryptor() not in (None, victim) and not os.path.exists("/proc/%d" % victim), victim, decryptor())
+        check("with another decryptor", until(lambda last=victim: decryptor() not in (None, last)) and not os.path.exists("/proc/%d" % victim), victim, decryptor())
         check("and its log says what became of the one before", said and ("forbids" in said or "no answer" in said), after(daemon, lines))
         seen = now
 

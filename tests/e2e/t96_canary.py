@@ -140,7 +140,7 @@ def answers(port):
     got = []
     for where in "/healthz", "/readyz", "/metrics", "/":
         try:
-            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, where), timeout=10) as r:
+            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, where), timeout=60) as r:
                 got.append(r.read())
         except urllib.error.HTTPError as e:
             got.append(e.read())
@@ -174,7 +174,7 @@ def errors(c, s, keys):
     loud(c)
     refused(s, "a server that quotes it", "bo/loud", {"envs/bo/loud.yaml": use, "envs/bo/secrets/wandb.age": seal.seal(bo, TEXT)}, "loud--secret-wandb")
     c.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "loud")
-    check("(allowed, it is delivered)", until(lambda: secret(c, "wandb", "loud", "dev-bo"), 2 * WAIT))
+    check("(allowed, it is delivered)", until(lambda: secret(c, "wandb", "loud", "dev-bo"), 3 * WAIT))
     s.change({"envs/bo/loud.yaml": None, "envs/bo/secrets/wandb.age": None})
     # somebody is about to publish it: never committed here, it is only what the check of a working tree says
     for name, text in (("wandb.age", TEXT + "\n"), ("wandb.age", PEM), ("wandb.sops.yaml", "token: %s\n" % TEXT)):
@@ -214,8 +214,8 @@ def memory(d):
         note("NOT TESTED: memory of processes: only root reads it")
         return
     check("the daemon has not got it in its memory", not canary.in_memory(CANARY, d.p.pid))
-    idle = children(d.p.pid, "__decryptor")
-    check("nor has the decryptor, once it has answered", len(idle) == 1 and not canary.in_memory(CANARY, idle[0]))
+    idle = until(lambda: children(d.p.pid, "__decryptor"))
+    check("nor has the decryptor, once it has answered", len(idle) == 1 and until(lambda: not canary.in_memory(CANARY, idle[0]), 30))
 
 
 def ended(pid):
@@ -247,7 +247,7 @@ def crash(c, s, keys):
             resource.prlimit(d.p.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             with open("/proc/%d/coredump_filter" % d.p.pid, "w", encoding="utf-8") as f:
                 f.write("0x7f")  # as much as there can be, for what is started from now on too
-        victim = children(d.p.pid, "__decryptor")[0]
+        victim = until(lambda: children(d.p.pid, "__decryptor"))[0]
         inject.crash(victim)
         check("a decryptor that crashed leaves no core", until(lambda: ended(victim)) and not cores(folder), cores(folder))
         for turn in range(20):
