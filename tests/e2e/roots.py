@@ -370,8 +370,11 @@ class Pod:
         for where, folders, names in os.walk(self.home):
             for name in folders + names:
                 full = os.path.join(where, name)
-                st = os.lstat(full)
-                what = os.readlink(full) if os.path.islink(full) else "" if os.path.isdir(full) else hashlib.sha256(open(full, "rb").read()).hexdigest()
+                try:
+                    st = os.lstat(full)
+                    what = os.readlink(full) if os.path.islink(full) else "" if os.path.isdir(full) else hashlib.sha256(open(full, "rb").read()).hexdigest()
+                except FileNotFoundError:
+                    continue  # the pod runs: it had this name for a moment
                 out[os.path.relpath(full, self.home)] = (oct(st.st_mode), what, st.st_ino)
         return out
 

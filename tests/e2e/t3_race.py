@@ -5,7 +5,7 @@ import os
 import re
 import time
 
-from lab import RENDERED, STATUS, Daemon, Site, check, done, env_spec, git, note, once, until
+from lab import RENDERED, STATUS, WAIT, Daemon, Site, check, done, env_spec, git, note, once, until
 
 COMMITS = 40
 site = Site("envs")
@@ -42,17 +42,17 @@ mine.append(site.push({"envs/alice/last.yaml": env_spec()}, "the last one"))
 
 
 def at_rest():
-    """Manifests come first and the status later: that tells of the last commit, and for two seconds nothing has moved."""
+    """Manifests come first and the status later: that tells of the last commit, and for four seconds nothing has moved."""
     told = site.status().get("alice/last", {}).get("observed", {}).get("commit") == mine[-1] and site.all_rendered()
     now = (site.tip(RENDERED), site.tip(STATUS)) if told else None
     if now != rest[0] or not told:
         rest[:] = now, time.monotonic()
     look()
-    return told and time.monotonic() - rest[1] > 2
+    return told and time.monotonic() - rest[1] > 4
 
 
 rest = [None, 0]
-check("the daemons come to rest on the last commit", until(lambda: all("%.12s: " % mine[-1] in d.log() for d in daemons)) and until(at_rest),
+check("the daemons come to rest on the last commit", until(lambda: all("%.12s: " % mine[-1] in d.log() for d in daemons), 2 * WAIT) and until(at_rest),
       daemons[0].log(), daemons[1].log())
 tips = site.tip(RENDERED), site.tip(STATUS)
 objects = git(bare, "count-objects")

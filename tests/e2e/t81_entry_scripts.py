@@ -97,7 +97,7 @@ check("with the right one a person gets in", pod.start().wait_ready() and pod.pi
 before = fd(pod)
 pod.enter("/opt/berth/bin/busybox", "kill", "-9", before)
 check("sshd that was killed is started again", until(lambda: fd(pod) not in (None, before)) and pod.wait_ready(), pod.log())
-check("which the log says", lines(pod, "ssh failed: it ended with status 137, again in 1 s"), pod.log())
+check("which the log says", until(lambda: lines(pod, "ssh failed: it ended with status 137, again in 1 s")), pod.log())
 check("and a person gets in by the same host key", pod.ssh("true").rc == 0)
 pod.publish(pod.other + ".pub")
 check("a key that was taken away is refused at once", pod.ssh("true").rc == 255)
@@ -152,8 +152,7 @@ check("a command of ssh reads it", pod.ssh("echo $MINE$BERTH_ENV").out == "1home
 with open(os.path.join(pod.home, ".berth", "shell"), "w") as f:
     f.write("/bin/dash\n")
 check("another shell can be chosen", pod.ssh("echo $SHELL").out == "/bin/dash\n")
-status = pod.status()
-check("what is missing is in the status", status.get("vscode") == "missing: no code-server in the image or the toolbox", status)
+check("what is missing is in the status", until(lambda: pod.status().get("vscode") == "missing: no code-server in the image or the toolbox"), pod.status())
 has_ttyd = os.path.exists(os.path.join(TOOLS, "opt/berth/bin/ttyd"))
 if has_ttyd:
     check("ttyd answers", until(lambda: pod.http(7681, "/")[0] == 200), pod.status())
@@ -165,7 +164,7 @@ if has_ttyd:
     said = pod.outside(*client, data=b"wrong\necho in-$((40 + 2))\n")
     check("another does not", "wrong password" in said.out and "in-42" not in said.out, said)
 else:
-    check("so is a terminal without ttyd", status.get("terminal") == "missing: no ttyd in the image or the toolbox", status)
+    check("so is a terminal without ttyd", until(lambda: pod.status().get("terminal") == "missing: no ttyd in the image or the toolbox"), pod.status())
     lab.note("NOT TESTED: ttyd itself; this distribution has no package of it, and TTYD_SOURCE names no source")
 mode = oct(os.stat(os.path.join(pod.home, ".berth")).st_mode & 0o777)
 check("berth's own folder is the user's alone", mode == "0o700", mode)

@@ -26,7 +26,7 @@ pip = {"BERTH_WEB": "jupyter terminal", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "
 pod = roots.Pod("lab", DEBIAN, TOOLS, ["/bin/dash"], env={**pip, "PIP_FIND_LINKS": "/nowhere"}, wheels_from=wheels)
 pod.start().wait_ready()
 check("JupyterLab is installed beside readiness", pod.pin() and pod.ssh("true").rc == 0, pod.log())
-check("without an index it fails, says so and tries again", until(lambda: "again in 5 s" in pod.status().get("jupyter", "")), pod.status())
+check("without an index it fails, says so and tries again", until(lambda: "again in " in pod.status().get("jupyter", ""), 220), pod.status())
 pod.kill()
 pod.env = {**pod.env, "PIP_FIND_LINKS": "/wheels"}
 check("killed now, its environment is half there", os.path.isdir(os.path.join(pod.home, ".berth/jupyter/lib")) and
@@ -37,8 +37,9 @@ if not check("the next start finishes it", up, pod.status(), pod.log()):
     lab.done()
 with open(os.path.join(pod.home, ".berth/web-password")) as f:
     password = f.read()
-until(lambda: pod.http(8888, "/api")[0] == 200)  # it listens before it has loaded everything
-code, body = pod.http(8888, "/api")
+got = [(0, "")]
+until(lambda: got.append(pod.http(8888, "/api")) or got[-1][0] == 200)  # it listens before it has loaded everything
+code, body = got[-1]
 check("it answers over HTTP", code == 200 and "version" in body, code, body[:300])
 check("not without the password", pod.http(8888, "/api/contents")[0] == 403)
 code, body = pod.http(8888, "/api/contents/?content=0", token=password)
@@ -46,13 +47,13 @@ check("with it, the home", code == 200, code, body[:300], pod.log())
 code, body = pod.http(8888, "/api/terminals", "POST", token=password)
 check("its terminal is the web terminal", code == 200 and "name" in json.loads(body or "{}"), code, body[:300])
 if not os.path.exists(os.path.join(TOOLS, "opt/berth/bin/ttyd")):
-    check("which the status says", "terminal of JupyterLab on port 8888" in pod.status().get("terminal", ""), pod.status())
+    check("which the status says", until(lambda: "terminal of JupyterLab on port 8888" in pod.status().get("terminal", "")), pod.status())
 args = pod.enter("/opt/berth/bin/busybox", "ps", "-o", "args").out
 check("the password stands in no argument list", password not in args)
 check("nor in the log", password not in open(pod.log_path, errors="replace").read())
 check("SIGTERM ends all of it", pod.stop() == 0, pod.log())
 pod.start()
-check("a second start installs nothing", until(lambda: pod.status().get("jupyter", "").startswith("ready")) and not lines(pod, "jupyter installing"),
+check("a second start installs nothing", until(lambda: pod.status().get("jupyter", "").startswith("ready"), 220) and not lines(pod, "jupyter installing"),
       pod.log())
 pod.stop()
 lab.done()

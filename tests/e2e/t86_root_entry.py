@@ -118,7 +118,7 @@ class Container:
         def look():
             said = self.inside("cat", "/tmp/.berth/status/system-packages").strip()
             return said if said.startswith(beginnings) else ""
-        return lab.until(look) or self.inside("cat", "/tmp/.berth/status/system-packages").strip()
+        return lab.until(look, 2 * lab.WAIT) or self.inside("cat", "/tmp/.berth/status/system-packages").strip()
 
     def why(self):
         return open(self.top + "/log").read()[-1500:] + self.inside("cat", "/var/log/berth-packages.log")[-2500:]
@@ -140,7 +140,7 @@ if not lab.until(lambda: os.path.exists(one.top + "/outside") or one.process.pol
     skip("no layer can be laid over this system (%s)" % open(one.top + "/log").read().strip()[-200:])
 text = one.until("ready", "failed")
 check("apt installs the list", text == "ready: 1" and one.inside("/usr/bin/berth-one") == "it is berth-one\n", text, one.why())
-check("everything else is the user's", "started as" in one.why() and
+check("everything else is the user's", lab.until(lambda: "started as" in one.why()) and
       lab.until(lambda: "start.sh" in one.inside("ps", "-U", "1000", "-o", "args=")) and
       "start.sh" not in one.inside("ps", "-U", "0", "-o", "args=").replace("root.sh", ""), one.inside("ps", "-eo", "uid,args"))
 check("what it says is the user's too", lab.until(lambda: one.inside("stat", "-c", "%u", "/tmp/.berth/status/system-packages").strip() == "1000"))
