@@ -81,7 +81,7 @@ wait_for() { # SECONDS COMMAND...; gives up at once when one of the programs is 
 	local end=$((SECONDS + $1)) p
 	shift
 	until "$@" >/dev/null 2>&1; do
-		for p in etcd kube-apiserver; do [ ! -e "$dir/$p.pid" ] || alive $p || { say "$p ended:"; tail -n 3 "$dir/$p.log" >&2; return 1; }; done
+		for p in etcd kube-apiserver kube-controller-manager kube-scheduler; do [ ! -e "$dir/$p.pid" ] || alive $p || { say "$p ended:"; tail -n 3 "$dir/$p.log" >&2; return 1; }; done
 		((SECONDS < end)) || { say "gave up waiting for: $*"; return 1; }
 		sleep 0.2
 	done
@@ -246,6 +246,7 @@ print(*(i.getsockname()[1] for i in s))')
 		--service-account-issuer https://cluster.test --token-auth-file pki/tokens.csv --authorization-mode RBAC \
 		--service-cluster-ip-range 10.96.0.0/16 --allow-privileged=true --endpoint-reconciler-type none $audit ${APISERVER_ARGS:-}
 	wait_for 180 kubectl get --raw /api/v1/namespaces/kube-system || return
+	wait_for 180 kubectl get --raw /healthz || return # the controller manager waits 10 s for that, and ends
 	launch kube-controller-manager "$bin/kube-controller-manager" --kubeconfig kubeconfig --service-account-private-key-file pki/sa.key \
 		--root-ca-file pki/ca.crt --leader-elect=false --secure-port 0 --kube-api-qps 300 --kube-api-burst 600 --node-monitor-grace-period 24h
 	launch kube-scheduler "$bin/kube-scheduler" --kubeconfig kubeconfig --leader-elect=false --secure-port 0 --kube-api-qps 300 --kube-api-burst 600
