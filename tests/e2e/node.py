@@ -179,8 +179,11 @@ class Login:
         """(status, output, errors); 255 is ssh's own."""
         if not self.address():
             return 255, "", "%s has no address" % self.pod
-        p = subprocess.run(self.argv(command), env=ENV, text=True, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           timeout=seconds, errors="replace")
+        try:
+            p = subprocess.run(self.argv(command), env=ENV, text=True, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               timeout=seconds, errors="replace")
+        except subprocess.TimeoutExpired:  # a pod that ended while it was asked
+            return 255, "", "no end within %d s" % seconds
         return p.returncode, p.stdout, p.stderr
 
     def through_the_api_server(self, command, data=""):
@@ -203,7 +206,7 @@ class Login:
                            input="\n".join(lines) + "\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         return p.returncode, p.stdout, p.stderr
 
-    def terminal(self, typed, wanted, seconds=20):
+    def terminal(self, typed, wanted, seconds=60):
         """What an interactive login prints when somebody types; ends at the text that is wanted."""
         argv = self.argv(options=["-t"])  # not after the fork: two processes would speak on one connection to the API server
         pid, fd = pty.fork()

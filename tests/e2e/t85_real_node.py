@@ -10,7 +10,7 @@ import time
 
 import node
 from kube import when
-from lab import check, done, folder, note
+from lab import WAIT, check, done, folder, note, until
 from node_site import USER, NodeSite, copy, stock
 
 node.enter()
@@ -36,12 +36,12 @@ def commit_to_prompt(c, site, login):
     took = time.monotonic() - start
     site.check("alice/notebook", "a commit of four lines becomes a shell by SSH, with the host key of the Secret", good, login.run("true"))
     site.looked(commit)
-    answers = [when(e, "stageTimestamp") for e in c.audit(since, stage="ResponseComplete")
-               if e["verb"] in ("patch", "create") and e.get("objectRef", {}).get("namespace") == "dev-alice"]
+    answers = [when(e, "stageTimestamp") for e in c.audit(since, stage="ResponseComplete") if e["verb"] in ("patch", "create") and
+               (e.get("objectRef", {}).get("namespace"), e["objectRef"].get("resource")) == ("dev-alice", "statefulsets")]
     check("berth applied what was committed", answers)
-    own = max(answers or [began]) - began
-    note("commit to prompt: %.2f s; from the commit to the last answer of an apply, berth's own: %.2f s" % (took, own))
-    check("berth's own part is under 20 s, also under sanitizers on a busy machine", own < 20, own)
+    own = min(answers or [began]) - began
+    note("commit to prompt: %.2f s; from the commit to the answer for its StatefulSet, berth's own: %.2f s" % (took, own))
+    check("berth's own part is not what takes time", own < WAIT, own)
     return good
 
 
@@ -105,11 +105,13 @@ def pause(c, site, login):
 
 def bad_image(c, site, login):
     site.change({NOTEBOOK: SHORT + "  image: berth.test/nothing:9\n"}, "an image that is not there")
-    doc = site.until_env("alice/notebook", lambda d: "ImagePull" in str(d.get("conditions")))
-    state, reason, message = site.condition("alice/notebook", "Ready")
-    site.check("alice/notebook", "an image that cannot be had: the status says ImagePull, its name and a next step",
-               doc and state == "False" and reason == "ImagePull" and "berth.test/nothing:9" in message and "pull secret" in message,
-               (state, reason, message))
+    seen = [(None, None, "")]
+
+    def said():
+        seen.append(site.condition("alice/notebook", "Ready"))
+        return seen[-1][:2] == ("False", "ImagePull") and "berth.test/nothing:9" in seen[-1][2] and "pull secret" in seen[-1][2]
+    site.check("alice/notebook", "an image that cannot be had: the status says ImagePull, its name and a next step", until(said), seen[-5:])
+    _, reason, message = seen[-1]
     note("status: %s: %s" % (reason, message))
     site.change({NOTEBOOK: SHORT}, "the image that was")
     good = site.until_phase({"alice/notebook": "Ready"}, 120) and login.prompt()
@@ -126,11 +128,9 @@ def out_of_memory(c, site, key):
     if not site.check("alice/memory", "the guaranteed environment can be logged in to", login.prompt(), login.run("true")):
         return
     login.run("echo 1000 > /proc/1/oom_score_adj; for i in 1 2 3 4; do python3 -c 'b = bytearray(100 << 20); import time; time.sleep(60)' & done; wait")
-    doc = site.until_env("alice/memory", lambda d: "OOMKilled" in str(d.get("conditions")))
-    state, reason, message = site.condition("alice/memory", "Ready")
-    site.check("alice/memory", "more memory than the limit: the status says OOMKilled and a next step",
-               doc and any(x["type"] == "Ready" and x["reason"] == "OOMKilled" and "ask for more" in x["message"] for x in doc["conditions"]),
-               (state, reason, message), doc)
+    doc = site.until_env("alice/memory", lambda d: any(
+        x["type"] == "Ready" and x["reason"] == "OOMKilled" and "ask for more" in x["message"] for x in d.get("conditions", [])))
+    site.check("alice/memory", "more memory than the limit: the status says OOMKilled and a next step", doc, site.condition("alice/memory", "Ready"))
     site.check("alice/memory", "it comes back by itself", site.until_phase({"alice/memory": "Ready"}, 120))
 
 
@@ -167,6 +167,7 @@ def main():
                 story(c, d, site, keys)
             start = time.monotonic()
         note("down: %.1f s" % (time.monotonic() - start))
+        until(lambda: not n.left(before), 30)
         left = n.left(before)
         check("afterwards the machine has no process, mount, link or control group more than before", not left, left)
     done()

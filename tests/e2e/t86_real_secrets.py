@@ -69,7 +69,7 @@ def story(c, site, keys):
     check("a new variable restarts it", until(lambda: (c.get("pod", "dev-alice", "train-0") or {}).get("metadata", {}).get("uid", pod) != pod, 150))
     site.check("alice/train", "it becomes Ready again", site.until_phase({"alice/train": "Ready"}, 150))
     check("with the new value", until(lambda: c.kubectl("exec", "-n", "dev-alice", "train-0", "-c", "main", "--", "sh", "-c", "printf %s \"$TOKEN\"; cat /run/secrets/hf",
-                                                        ok=False)[1] == "anotheranother", 60))
+                                                        ok=False)[1] == "anotheranother", 150))
 
 
 def main():

@@ -23,7 +23,7 @@ def get(where, token=None, method="GET"):
     """(status, body); status 0: nobody there."""
     asked = urllib.request.Request(where, method=method, headers={"Authorization": "token " + token} if token else {})
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as e:
         return e.code, ""
@@ -35,7 +35,7 @@ class Shell:
     """A web socket to a terminal of JupyterLab, as its page opens it."""
 
     def __init__(self, host, port, path, token):
-        self.s = socket.create_connection((host, port), 20)
+        self.s = socket.create_connection((host, port), 60)
         key = base64.b64encode(os.urandom(16)).decode()
         self.s.sendall(("GET %s?token=%s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                         "Sec-WebSocket-Key: %s\r\n\r\n" % (path, token, host, port, key)).encode())
@@ -50,7 +50,7 @@ class Shell:
         self.s.sendall(bytes([0x81, 0x80 | len(data)]) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
 
     def read_until(self, wanted):
-        """What the terminal shows, up to a text; or all of it, when that does not come within the socket's 20 s."""
+        """What the terminal shows, up to a text; or all of it, when that does not come within the socket's 60 s."""
         said = ""
         try:
             while wanted not in said:

@@ -76,7 +76,7 @@ def host_keys(c):
 def into_it(c, site, person):
     site.push({TRAIN: PURGE, OTHER: stock()}, "two environments")
     site.check("alice/train", "an environment becomes Ready", site.until_phase({"alice/train": "Ready", "alice/other": "Ready"}, 150))
-    said = until(lambda: (lambda s: s if s.rc == 0 else None)(person.ssh("alice/train", "id -un; hostname")), 60) or person.ssh("alice/train", "true")
+    said = until(lambda: (lambda s: s if s.rc == 0 else None)(person.ssh("alice/train", "id -un; hostname")), 150) or person.ssh("alice/train", "true")
     site.check("alice/train", "berth ssh alice/train: a command there, no question, no key to compare", said.rc == 0 and said.out == "dev\ntrain-0\n", said)
     said = person.ssh("train--alice", "cat >&2; exit 7")
     check("its exit status is the command's; the name of ssh-config does too", said.rc == 7, said)
@@ -140,11 +140,11 @@ def born_again(c, site, person, key):
     before = c.get("pvc", "dev-alice", "home-train-0")["metadata"]["uid"]
     person.ssh("alice/train", "touch ~/here")
     site.push({TRAIN: None}, "gone")
-    check("deleted with its volume", c.wait_gone("pod", "dev-alice", "train-0") and c.wait_gone("pvc", "dev-alice", "home-train-0"))
+    check("deleted with its volume", c.wait_gone("pod", "dev-alice", "train-0", 150) and c.wait_gone("pvc", "dev-alice", "home-train-0", 150))
     check("and its host key", c.wait_gone("secret", "dev-alice", "train--hostkeys"))
     site.push({TRAIN: PURGE}, "and again")
     site.check("alice/train", "made again: Ready", site.until_phase({"alice/train": "Ready"}, 150))
-    said = until(lambda: (lambda s: s if s.rc in (0, 1) else None)(person.ssh("alice/train", "test -e ~/here")), 60)
+    said = until(lambda: (lambda s: s if s.rc in (0, 1) else None)(person.ssh("alice/train", "test -e ~/here")), 150)
     check("another volume, nothing of the old home", said and said.rc == 1 and c.get("pvc", "dev-alice", "home-train-0")["metadata"]["uid"] != before, said)
     check("and the same host key as before, so that no known_hosts anywhere is wrong", host_keys(c) and host_keys(c)[0] == key, host_keys(c), key)
 
@@ -189,7 +189,7 @@ def by_address(c, site, person):
     Balancer("127.0.0.9", c.get("pod", "dev-alice", "outside-0")["status"]["podIP"]).start()
     path, said = person.config("alice/outside")
     check("ssh-config leads to its address, without kubectl", "HostName 127.0.0.9\n" in said.out and "kubectl" not in said.out, said, doc)
-    said = until(lambda: (lambda s: s if s.rc == 0 else None)(person.ssh("alice/outside", "hostname")), 30) or person.ssh("alice/outside", "hostname")
+    said = until(lambda: (lambda s: s if s.rc == 0 else None)(person.ssh("alice/outside", "hostname")), 150) or person.ssh("alice/outside", "hostname")
     check("berth ssh goes there, and knows it by its certificate", (said.rc, said.out) == (0, "outside-0\n"), said)
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from lab import RENDERED, STATUS, Daemon, Site, check, done, env_spec, git, note, until, user_spec
+from lab import RENDERED, STATUS, WAIT, Daemon, Site, check, done, env_spec, git, note, until, user_spec
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 SEED = int(os.environ.get("TORTURE_SEED") or random.SystemRandom().randrange(1 << 30))
@@ -166,14 +166,14 @@ calm_good, calm_state = settle_start(calm, site.clone, first)
 check("an uninterrupted run starts from the same", calm_good)
 git(site.clone, "push", "-q", calm.bare, "%s:refs/heads/main" % ids[-1])
 reference = Daemon(calm.bare, calm_state)
-check("and goes through", until(lambda: "%.12s: " % ids[-1] in reference.log()), reference.log())
+check("and goes through", until(lambda: "%.12s: " % ids[-1] in reference.log(), 2 * WAIT), reference.log())
 time.sleep(1)
 check("and stops", reference.stop() == 0)
 
 last = Daemon(site.bare, state)
-check("after the last start it takes over the last commit", until(lambda: "%.12s: " % ids[-1] in last.log()), last.log())
+check("after the last start it takes over the last commit", until(lambda: "%.12s: " % ids[-1] in last.log(), 2 * WAIT), last.log())
 want, tree = calm.blanked(), git(calm.bare, "rev-parse", RENDERED + "^{tree}")
-until(lambda: site.blanked() == want, 30)
+until(lambda: site.blanked() == want)
 check("it stops", last.stop() == 0, last.log())
 check("no lock is stuck", not site.locks(), site.locks())
 check("git fsck is content", site.fsck() == "", site.fsck())
