@@ -7,14 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import yaml
 
-from lab import BERTH, ENV, TOP, Site, berth, check, done, env_spec, folder, git
+from lab import BERTH, ENV, TOP, Site, berth, check, done, env_spec, folder, git, processes
 
 TEMPLATE = os.path.join(TOP, "envs-repo-template")
 OWN = {"github": (".github/",), "gitlab": (".gitlab/", ".gitlab-ci.yml"), "gitea": (".gitea/",)}
-TOKEN = "f0rge-j0b-t0ken"
+TOKEN = "s3cret-token"  # what tests/peers/git_http.py wants
 
 # -- what init writes --------------------------------------------------------------------------------------------------
 
@@ -176,16 +177,23 @@ def run_gitlab(s, branch, job="berth"):
     return ran
 
 
-def run_gitea(s, branch):
+server = subprocess.Popen([sys.executable, os.path.join(TOP, "tests", "peers", "git_http.py"), folder, "token"], stdout=subprocess.PIPE,
+                          env={**ENV, "GIT_HTTP_USER": "x-access-token"})
+processes.append(server)
+url = "http://127.0.0.1:%d/" % int(server.stdout.readline())
+
+
+def run_gitea(s, branch, token=TOKEN):
     git(s.bare, "update-ref", "refs/pull/7/head", branch)
-    values = {"github.token": TOKEN, "github.server_url": "file://" + folder, "github.repository": "gitea", "github.base_ref": "main",
+    values = {"github.token": token, "github.server_url": url, "github.repository": "gitea", "github.base_ref": "main",
               "github.event.pull_request.number": "7", "github.event.pull_request.head.sha": s.tip(branch)}
     where, ran, job = fresh("gitea"), Ran(), flows["gitea"]["jobs"]["berth"]
     for step in job["steps"]:
         env = {k: re.sub(r"\$\{\{ *(.*?) *\}\}", lambda m: values[m[1]], v) for k, v in {**job["env"], **step.get("env", {})}.items()}
         if not any(ran.rc.values()):
             ran.add(step["name"], shell(step["run"], where, env))
-    ran.left = open(os.path.join(where, ".git/config"), encoding="utf-8").read()
+    if os.path.exists(os.path.join(where, ".git/config")):
+        ran.left = open(os.path.join(where, ".git/config"), encoding="utf-8").read()
     return ran
 
 
@@ -250,6 +258,8 @@ check("... of the branch too", main.rc == {"script": 0} and json.loads(main.left
 log = open(argv, encoding="utf-8").read()
 check("gitea: the job's token is in no argument, file or output", "fetch" in log and TOKEN not in log + repr(good["gitea"]) and
       "eC1hY2Nlc3MtdG9rZW4" not in log + repr(good["gitea"]), log)
+refused = run_gitea(sites["gitea"], "good", "another")
+check("... without it the forge gives nothing, and the job fails", list(refused.rc) == ["fetch"] and refused.rc["fetch"] and "another" not in repr(refused), refused)
 for (forge, name), r in ran.items():
     check("%s: judged by the rules of main as it is now, not by its own (%s)" % (forge, name), 1 in r.rc.values() and
           re.search(r"E401.*limit set at (\w+:)?berth\.yaml", r.out + r.err, re.S), r)
