@@ -135,7 +135,7 @@ static int
 each_doc(struct reader *r, enum kind k, const char *folder, add_fn add, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(DOC_ARENA);
-	const struct value *spec;
+	const struct value *spec = NULL;
 	const struct file_entry *f;
 	size_t n;
 	int rc;
