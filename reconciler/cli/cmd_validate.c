@@ -184,6 +184,8 @@ check(const struct args *a, struct report *r, struct changed *what, struct err *
 
 	if (range && (a->npos || args_str(a, "commit", NULL)))
 		return err_set(e, ERR_USAGE, "--changed says itself what is looked at: leave out %s", a->npos ? a->pos[0] : "--commit");
+	if (!range && args_said(a, "config-from"))
+		return err_set(e, ERR_USAGE, "--config-from goes with --changed BASE..HEAD alone");
 	if (range)
 		return validate_changed(a, range, r, what, e);
 	if (a->npos) {
@@ -224,6 +226,7 @@ static const struct opt opts[] = {
 	{ "C", "DIR", "the environments repository (default: here)" },
 	{ "commit", "REV", "check a commit instead of the working tree" },
 	{ "changed", "BASE..HEAD", "only what differs between two commits and what depends on it (BASE...HEAD: since they parted)" },
+	{ "config-from", "REV", "with --changed: roles, guards and approvals of this commit (default: of BASE), the branch's tip say" },
 	{ "format", "text|json|yaml|github|gitlab|sarif", "how to print the findings; the last three for the checks of a forge" },
 	{ "o", "table|json|yaml", "the same: text, json or yaml" },
 	{ NULL, NULL, NULL },
@@ -236,6 +239,7 @@ const struct verb cmd_validate = {
 	            "berth validate --commit HEAD -o json\n"
 	            "berth validate --format github      marks in a pull request; gitlab and sarif write a file's worth\n"
 	            "berth validate --changed origin/main...HEAD\n"
+	            "berth validate --changed origin/main...HEAD --config-from origin/main\n"
 	            "berth validate envs/bo/train.yaml   one file alone: its syntax, kind and fields\n",
 	.details = "Reads no network. Exit 1 when there are errors; warnings do not count. With github, gitlab and sarif the full text goes\n"
 	           "to standard error, so that it stands in the job's log too.",

@@ -19,11 +19,11 @@
 struct range {
 	const struct args *a;
 	struct git_repo *git;
-	struct oid base, head;
-	struct oid base_tree, head_tree;
-	bool has_base;
-	struct files base_files, head_files;
-	struct world *was, *is;
+	struct oid base, head, rules;
+	struct oid base_tree, head_tree, rules_tree;
+	bool has_base, has_rules;    /* has_rules: --config-from */
+	struct files base_files, head_files, rules_files;
+	struct world *was, *is, *by; /* by: of --config-from, else NULL */
 	struct map paths; /* that differ */
 	bool everybody;   /* any environment may depend on something that differs */
 	bool templates;   /* all of them do */
@@ -55,13 +55,16 @@ find_commit(struct range *c, const char *rev, struct oid *id, struct oid *tree, 
 }
 
 static int
-find_range(struct range *c, const char *text, struct err *e)
+find_range(struct range *c, const char *text, const char *rules, struct err *e)
 {
 	const char *dots = strstr(text, ".."), *base, *head;
 	char hex[OID_HEX];
 	bool parted;
 	int rc;
 
+	if (rules && (rc = find_commit(c, rules, &c->rules, &c->rules_tree, e)) < 0)
+		return rc;
+	c->has_rules = rules != NULL;
 	if (!dots || dots == text) {
 		(void)err_set(e, ERR_USAGE, "--changed %s: write BASE..HEAD", text);
 		return err_hint(e, "for example --changed origin/main...HEAD");
@@ -147,12 +150,21 @@ place_all(struct value *v, const char *file)
 		place_all(v->list.items[i], file);
 }
 
-/* A change to who may do what must not already count for the change itself: those parts stay as BASE has them. */
+/* Whose roles, guards and approvals count: NULL when there is no such berth.yaml. */
+static const struct doc *
+rules_doc(const struct range *c)
+{
+	const struct world *w = c->by ? c->by : c->was;
+
+	return w ? world_site(w)->org : NULL;
+}
+
+/* A change to who may do what must not already count for the change itself: those parts stay as BASE, or --config-from, has them. */
 static const char *
 rules_of_base(struct range *c)
 {
 	static const char *const keys[] = { "roles", "guards", "approvals" };
-	const struct doc *was = c->was ? world_site(c->was)->org : NULL, *is = world_site(c->is)->org;
+	const struct doc *was = rules_doc(c), *is = world_site(c->is)->org;
 	struct arena *mem = c->a->mem;
 	struct doc *judge;
 	struct value *spec;
@@ -162,7 +174,7 @@ rules_of_base(struct range *c)
 
 	if (!was || !was->ok || !is || !is->ok)
 		return NULL;
-	oid_hex(&c->base, hex);
+	oid_hex(c->by ? &c->rules : &c->base, hex);
 	hex[7] = '\0';
 	file = arena_printf(mem, "%s:berth.yaml", hex);
 	spec = value_copy(mem, is->spec);
@@ -195,7 +207,7 @@ rules_of_base(struct range *c)
 static int
 check_guard(struct range *c, struct err *e)
 {
-	const struct doc *org = c->was ? world_site(c->was)->org : NULL;
+	const struct doc *org = rules_doc(c);
 	struct place at = { .file = "berth.yaml" };
 	size_t allowed, released;
 	struct finding *f;
@@ -369,6 +381,13 @@ read_worlds(struct range *c, struct err *e)
 	if ((rc = git_files(c->git, &c->head_tree, c->a->mem, &c->head_files, e)) < 0 || (rc = world_new(&c->is, e)) < 0 ||
 	    (rc = world_adopt(c->is, &c->head_files, NULL, 0, true, e)) < 0)
 		return rc;
+	if (c->has_rules) {
+		if ((rc = git_files(c->git, &c->rules_tree, c->a->mem, &c->rules_files, e)) < 0 || (rc = world_new(&c->by, e)) < 0 ||
+		    (rc = world_adopt(c->by, &c->rules_files, NULL, 0, true, e)) < 0)
+			return rc;
+		if (!world_site(c->by)->org || !world_site(c->by)->org->ok)
+			return err_set(e, ERR_INVALID, "the berth.yaml of --config-from is missing or has errors");
+	}
 	if (!c->has_base)
 		return 0;
 	if ((rc = git_files(c->git, &c->base_tree, c->a->mem, &c->base_files, e)) < 0 || (rc = world_new(&c->was, e)) < 0)
@@ -394,7 +413,7 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 		return rc;
 	arena_defer(a->mem, close_git, c.git);
 	c.totals = totals_new();
-	if ((rc = find_range(&c, range, e)) == 0 && (rc = read_worlds(&c, e)) == 0)
+	if ((rc = find_range(&c, range, args_str(a, "config-from", NULL), e)) == 0 && (rc = read_worlds(&c, e)) == 0)
 		rc = git_tree_diff(c.git, c.has_base ? &c.base_tree : NULL, &c.head_tree, 0, one_path, &c, e);
 	if (rc == 0)
 		rc = shared_findings(&c, e);
@@ -409,6 +428,7 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 		*out = (struct changed){ .files = c.head_files, .checked = c.checked, .rules = rules };
 	world_free(c.is);
 	world_free(c.was);
+	world_free(c.by);
 	totals_free(c.totals);
 	map_free(&c.paths);
 	return rc;

@@ -70,10 +70,12 @@ rules_no_role(struct report *r, struct place at, const char *role, const struct 
 static const struct {
 	const char *field, *why;
 	bool fold; /* mail servers and sign-ins take Bo@ for bo@ */
+	bool name; /* who has none goes by the user's name */
 } unique_rows[] = {
-	{ "uid", "a uid is one person's for ever", false },
-	{ "email", "an address is one person's", true },
-	{ "oidc", "a sign-in is one person's", false },
+	{ "uid", "a uid is one person's for ever", false, false },
+	{ "email", "an address is one person's", true, false },
+	{ "oidc", "a sign-in is one person's", false, false },
+	{ "forge.login", "an account of the forge is one person's, and who names none has the one of their name here", true, true },
 };
 
 #define UNIQUE_COUNT (sizeof(unique_rows) / sizeof(*unique_rows))
@@ -88,13 +90,26 @@ folded(struct arena *mem, const char *s, bool fold)
 	return out;
 }
 
+static const struct value *
+name_value(struct arena *mem, const struct doc *user)
+{
+	struct value *v = value_str(mem, user->name);
+
+	v->at = user->root->at;
+	v->at.file = user->path;
+	return v;
+}
+
 static void
 check_unique(struct site_rules *c, const struct doc *user, struct map seen[UNIQUE_COUNT])
 {
 	for (size_t i = 0; i < UNIQUE_COUNT; i++) {
-		const struct value *v = value_get(user->spec, unique_rows[i].field), *first;
+		const struct value *v = value_at(user->spec, unique_rows[i].field), *first;
 		const char *key;
 		struct finding *f;
+
+		if (!v && unique_rows[i].name)
+			v = name_value(c->r->mem, user);
 
 		if (!value_is(v, VALUE_STR))
 			continue;

@@ -46,7 +46,7 @@ check("sixteen of them", len(names) == 16, names)
 for i, name in enumerate(names, 1):
     case = os.path.join(CASES, name)
     site = os.path.join(folder, name)
-    shutil.copytree(os.path.join(TOP, "envs-repo-template"), site)
+    shutil.copytree(os.path.join(TOP, "envs-repo-template"), site, ignore=shutil.ignore_patterns(".gith*", ".gitl*", ".gitea", ".pre-commit*"))
     shutil.copytree(os.path.join(case, "in"), site, dirs_exist_ok=True)
     said = berth("validate", "-C", site)
     report = re.sub(r" \(\d+ ms\)\n\Z", "\n", said.out)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serves the bare repositories below a folder over HTTP by git's own http-backend; prints its port.
 
-usage: git_http.py FOLDER [MODE [PORT]]     MODE: plain (default), token (basic authentication, password "s3cret-token"),
+usage: git_http.py FOLDER [MODE [PORT]]     MODE: plain (default), token (basic authentication, user $GIT_HTTP_USER or "berth", password "s3cret-token"),
 old (answers as a server without protocol version 2), redirect, garbage, hang, cut
 """
 import base64
@@ -13,7 +13,7 @@ import time
 
 ROOT = sys.argv[1]
 MODE = sys.argv[2] if len(sys.argv) > 2 else "plain"
-WANT = "Basic " + base64.b64encode(b"berth:s3cret-token").decode()
+WANT = "Basic " + base64.b64encode((os.environ.get("GIT_HTTP_USER", "berth") + ":s3cret-token").encode()).decode()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
