@@ -50,31 +50,19 @@ doc_text(struct arena *mem, const struct files *files, enum kind kind, const cha
 
 /* -- trying out ------------------------------------------------------------------------------------------------------------------------ */
 
-static void
-free_world(void *w)
-{
-	world_free(w);
-}
-
 int
 probe_all(struct proposal *p, const char *owner, struct probe *probes, size_t n, struct err *e)
 {
 	struct file_change *changes = arena_array(p->mem, n + 1, sizeof(*changes));
-	struct files *files = arena_alloc(p->mem, sizeof(*files));
-	struct world *w;
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
 		if ((rc = doc_text(p->mem, &p->files, KIND_ENV, arena_printf(p->mem, "envs/%s/p%zu.yaml", owner, i), probes[i].spec, &changes[i], e)) < 0)
 			return rc;
-	files_over(p->mem, &p->files, changes, n, files);
-	if ((rc = world_new(&w, e)) < 0)
-		return rc;
-	arena_defer(p->mem, free_world, w);
-	if ((rc = world_adopt(w, files, NULL, 0, true, e)) < 0)
+	if ((rc = propose_lay(p, changes, n, e)) < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++)
-		if ((rc = world_env(w, p->mem, owner, arena_printf(p->mem, "p%zu", i), false, &probes[i].r, e)) < 0)
+		if ((rc = world_env(p->is, p->mem, owner, arena_printf(p->mem, "p%zu", i), false, &probes[i].r, e)) < 0)
 			return rc;
 	return 0;
 }

@@ -190,10 +190,32 @@ show(const struct report *r, const struct files *files)
 		}
 }
 
+/* What all trees share is read once: only paths of the changes differ. */
+int
+propose_lay(struct proposal *p, const struct file_change *changes, size_t n, struct err *e)
+{
+	const char **paths = arena_array(p->mem, p->nlaid + n + 1, sizeof(*paths));
+	struct files *files = arena_alloc(p->mem, sizeof(*files));
+	bool first = !p->is;
+	int rc;
+
+	if (first && (rc = world_new(&p->is, e)) < 0)
+		return rc;
+	for (size_t i = 0; i < p->nlaid; i++)
+		paths[i] = p->laid[i].path;
+	for (size_t i = 0; i < n; i++)
+		paths[p->nlaid + i] = changes[i].path;
+	files_over(p->mem, &p->files, changes, n, files);
+	if ((rc = world_adopt(p->is, files, paths, p->nlaid + n, first, e)) < 0)
+		return rc;
+	p->laid = changes;
+	p->nlaid = n;
+	return 0;
+}
+
 int
 propose_check(struct proposal *p, const struct file_change *changes, size_t n, const char *owner, struct err *e)
 {
-	struct files *files = arena_alloc(p->mem, sizeof(*files));
 	struct tree_check how = { .rendered = owner };
 	struct map paths AUTO_MAP = MAP_INIT;
 	struct report before, after;
@@ -203,14 +225,12 @@ propose_check(struct proposal *p, const struct file_change *changes, size_t n, c
 	report_init(&after, p->mem);
 	for (size_t i = 0; i < n; i++)
 		(void)map_put(&paths, changes[i].path, NULL);
-	files_over(p->mem, &p->files, changes, n, files);
-	if ((rc = tree_check(p->was, &how, &before, e)) < 0 || (rc = world_new(&p->is, e)) < 0 ||
-	    (rc = world_adopt(p->is, files, NULL, 0, true, e)) < 0)
+	if ((rc = tree_check(p->was, &how, &before, e)) < 0 || (rc = propose_lay(p, changes, n, e)) < 0)
 		return rc;
 	how.changed = &paths;
 	if ((rc = tree_check(p->is, &how, &after, e)) < 0)
 		return rc;
 	keep_new(p->mem, &before, changes, n, &after);
-	show(&after, files);
+	show(&after, world_files(p->is));
 	return after.errors ? 1 : 0;
 }

@@ -21,7 +21,9 @@ struct proposal {
 	struct oid tip;           /* of it, at the origin */
 	struct files files;       /* what the change is made on */
 	struct world *was;        /* the same, read */
-	struct world *is;         /* with the change; NULL before propose_check */
+	struct world *is;         /* with the change that was laid on it last; NULL before the first */
+	const struct file_change *laid;
+	size_t nlaid;
 };
 
 /*
@@ -31,9 +33,12 @@ struct proposal {
 int propose_open(const struct args *a, struct proposal *p, struct err *e) MUST_USE;
 void propose_close(struct proposal *p);
 
+/* p->is becomes the tree with these changes instead of those before, read; they stay in use until the next ones. */
+int propose_lay(struct proposal *p, const struct file_change *changes, size_t n, struct err *e) MUST_USE;
+
 /*
- * What the change brings: every finding in the files changed, and those elsewhere that were not there before, on stderr, as `berth validate` has them. `owner`: whose
- * environments are rendered for it. The changes stay in use until propose_close. 1: there are errors, nothing may be written.
+ * Lays the change, and says what it brings: every finding in the files changed, and those elsewhere that were not there before, on stderr, as `berth validate` has them. `owner`: whose
+ * environments are rendered for it. 1: there are errors, nothing may be written.
  */
 int propose_check(struct proposal *p, const struct file_change *changes, size_t n, const char *owner, struct err *e) MUST_USE;
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from lab import BERTH, ENV, Site, berth, check, done, env_spec, folder, git
-from signers import key, public
+from signers import key, public, signed_site
 
 MODELINES = "# yaml-language-server: $schema=../../.vscode/schema/environment.schema.json\n# $schema: ../../.vscode/schema/environment.schema.json\n"
 LEAST = MODELINES + env_spec()
@@ -131,6 +131,16 @@ def without_origin():
     check("a folder that is nothing of it", said.rc == 1 and "-C" in said.err, said)
 
 
+def approved():
+    site = signed_site("approved")
+    git(site.clone, "config", "user.email", "alice@example.com")
+    said = new(site.clone, "one", "--flavor", "cpu-small")
+    command = [line.split(": berth ")[1].split() for line in said.out.splitlines() if ": berth approve " in line]
+    check("where approvals are signed, the command for it is told", said.rc == 0 and command == [["approve", "env/alice/one"]], said)
+    said = berth(*command[0], "-C", site.clone, "--anchor", site.anchor, "--yes", "--key", key("carol")) if command else said
+    check("and it does that", said.rc == 0 and "approved by carol" in said.out and "envs/alice/one.yaml" in said.err, said)
+
+
 def main():
     site = Site("envs")
     git(site.clone, "config", "user.email", "ALICE@example.com")
@@ -139,6 +149,7 @@ def main():
     links(site)
     signing(site)
     without_origin()
+    approved()
     done()
 
 
