@@ -12,12 +12,13 @@
 
 #include "lib/base/fs.h"
 #include "lib/base/proc.h"
+#include "lib/base/redact.h"
 #include "lib/base/str.h"
 
 #define NETWORK_MS 60000
 #define SETTING_MS 5000
 #define ARGS_MAX 24
-#define WHY_MAX 400
+#define HALF_MAX 200 /* of a reason: what the server says, and git's verdict */
 #define OUT_MAX 4096
 
 static const char **
@@ -40,23 +41,51 @@ first_line(const struct person_git *g, const char *text)
 	return arena_strndup(g->mem, text, strcspn(text, "\r\n"));
 }
 
-/* What a server's hook said and git's own verdict; where a push went to is no reason. */
+/* As much of a line as there is room for, to the end of a character. */
+static void
+add_line(struct buf *out, const char *line)
+{
+	size_t n = strlen(line), room = out->len < HALF_MAX ? HALF_MAX - out->len : 0;
+
+	while (n && line[n - 1] == ' ')
+		n--;
+	if (n > room)
+		for (n = room; n && ((unsigned char)line[n] & 0xc0) == 0x80; n--)
+			;
+	if (n)
+		buf_printf(out, "%s%.*s", out->len ? "; " : "", (int)n, line);
+}
+
+static bool
+starts_with_any(const char *line, const char *const *words)
+{
+	for (; *words; words++)
+		if (str_starts(line, *words))
+			return true;
+	return false;
+}
+
+/* What a server's hook or greeting said, at what length it likes, and git's own verdict; where a push went to is no reason. */
 static const char *
 reason_of(const struct person_git *g, const char *text)
 {
-	struct buf out AUTO_BUF = BUF_INIT(0);
+	static const char *const noise[] = { "To ", "hint: ", "error: failed to push", NULL }, *const verdicts[] = { "!", "fatal: ", "error: ", NULL };
+	struct buf said AUTO_BUF = BUF_INIT(0), verdict AUTO_BUF = BUF_INIT(0), clean AUTO_BUF = BUF_INIT(0);
 
 	while (*text) {
 		size_t n = strcspn(text, "\n");
 		const char *line = str_line(g->mem, arena_strndup(g->mem, text, n));
 
 		line += strspn(line, " ");
-		if (*line && !str_starts(line, "To ") && !str_starts(line, "hint: ") && !str_starts(line, "error: failed to push") &&
-		    strcspn(line, "? ") > 0 && out.len + strlen(line) < WHY_MAX)
-			buf_printf(&out, "%s%s", out.len ? "; " : "", line);
+		if (!starts_with_any(line, noise))
+			add_line(starts_with_any(line, verdicts) ? &verdict : &said, line);
 		text += n + (text[n] == '\n');
 	}
-	return arena_strdup(g->mem, buf_cstr(&out));
+	if (said.len && verdict.len)
+		buf_str(&said, "; ");
+	buf_str(&said, buf_cstr(&verdict));
+	redact(buf_cstr(&said), said.len, &clean);
+	return arena_strdup(g->mem, buf_cstr(&clean));
 }
 
 /* -- signals ---------------------------------------------------------------------------------------------------------------------------- */

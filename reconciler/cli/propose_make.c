@@ -185,12 +185,23 @@ is_in_the_way(const char *why)
 	return false;
 }
 
+/* The terminal has what git said, and we have not. */
+static bool
+is_at_origin(struct making *m)
+{
+	const struct person_git quiet = { m->p->mem, m->p->dir, false };
+	const char *const args[] = { "ls-remote", "--exit-code", "origin", m->ref, NULL };
+	struct git_said said;
+
+	return person_git(&quiet, args, &said, NULL) == 0 && said.code == 0;
+}
+
 static int
 not_pushed(struct making *m, const struct git_said *said, struct err *e)
 {
 	int code = said->code == 1 ? ERR_DENIED : ERR_UNAVAILABLE; /* 1: a ref was rejected; else the origin was never asked */
 
-	if (strstr(said->why, "(stale info)") || is_in_the_way(said->why)) {
+	if (strstr(said->why, "(stale info)") || is_in_the_way(said->why) || (code == ERR_DENIED && !*said->why && is_at_origin(m))) {
 		drop_branch(m);
 		(void)err_set(e, ERR_DENIED, "the origin has a branch %s already%s%s", m->branch, is_in_the_way(said->why) ? ", or one in its way: " : "",
 		              is_in_the_way(said->why) ? said->why : "");

@@ -56,9 +56,10 @@ def at_once(site):
 
 
 def not_taken(site):
-    hook(site, "echo 'only carol makes branches here'\nexit 1\n")
+    hook(site, "printf 'only carol \\033[31mmakes branches here\\n'\nhead -c 100000 /dev/zero | tr '\\0' x\nexit 1\n")
     said = new(site.clone, "hooked", "--flavor", "cpu-small")
-    check("a hook's word reaches the person", said.rc == 4 and "only carol makes branches here" in said.err, said)
+    check("a hook's word reaches the person, without its colours and at no length", said.rc == 4 and "remote: only carol ?[31mmakes branches here; " in said.err and
+          "pre-receive hook declined" in said.err and len(said.err) < 1000, said)
     hook(site, None)
     command = said.err.strip().splitlines()[-1].split("your clone: ")[-1]
     p = subprocess.run(command.split(), cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -108,6 +108,14 @@ def not_for_all(site):
     check("what was said by options is not asked", rc == 0 and t.asked == 2, rc, t.seen)
 
 
+def taken(site):
+    before = refs(site.clone), refs(site.bare)
+    t = Terminal("new", "one", "-C", site.clone, "--flavor", "cpu-small", "--image", "ubuntu:24.04", "--memory", "16Gi", "--access", "ssh", "--ttl", "8h")
+    rc = t.end()
+    check("a branch that the origin has is not pushed again, nor kept", rc == 4 and "the origin has a branch env/alice/one already" in t.seen and
+          (refs(site.clone), refs(site.bare)) == before, rc, t.seen)
+
+
 def stopped(site):
     before = refs(site.clone), refs(site.bare), git(site.clone, "status", "--porcelain")
     t = Terminal("new", "four", "-C", site.clone)
@@ -150,6 +158,7 @@ def main():
     all_answers(site)
     only_enter(site)
     not_for_all(site)
+    taken(site)
     stopped(site)
     done()
 
