@@ -13,7 +13,7 @@
 #include "lib/git/git.h"
 #include "lib/seal/decryptor.h"
 
-const struct verb *const verbs[] = { &cmd_init, &cmd_fmt, &cmd_validate, &cmd_render, &cmd_plan, &cmd_diff, &cmd_apply, &cmd_run,
+const struct verb *const verbs[] = { &cmd_init, &cmd_new, &cmd_user, &cmd_fmt, &cmd_validate, &cmd_render, &cmd_plan, &cmd_diff, &cmd_apply, &cmd_run,
 	&cmd_status, &cmd_why, &cmd_doctor, &cmd_log, &cmd_approve, &cmd_verify, &cmd_ssh, &cmd_ssh_config, &cmd_keygen, &cmd_recipients, &cmd_seal, &cmd_open, &cmd_codeowners, &cmd_explain, &cmd_completion, &cmd_version, &cmd_help };
 const size_t verbs_n = sizeof(verbs) / sizeof(verbs[0]);
 

@@ -81,5 +81,5 @@ bool use_colour(int fd);
 /* Where an error goes: stderr, with its hint. Returns the exit code that fits. */
 int error_show(const struct err *e);
 
-extern const struct verb cmd_init, cmd_fmt, cmd_validate, cmd_render, cmd_plan, cmd_diff, cmd_apply, cmd_run, cmd_status, cmd_why,
+extern const struct verb cmd_init, cmd_new, cmd_user, cmd_fmt, cmd_validate, cmd_render, cmd_plan, cmd_diff, cmd_apply, cmd_run, cmd_status, cmd_why,
 	cmd_doctor, cmd_log, cmd_approve, cmd_verify, cmd_ssh, cmd_ssh_config, cmd_keygen, cmd_recipients, cmd_seal, cmd_open, cmd_codeowners, cmd_explain, cmd_completion, cmd_version, cmd_help;

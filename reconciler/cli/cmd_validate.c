@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/check_tree.h"
 #include "cli/tree.h"
 #include "cli/validate_changed.h"
 #include "lib/base/clock.h"
@@ -11,69 +12,20 @@
 #include "lib/base/str.h"
 #include "lib/doc/report_formats.h"
 #include "lib/doc/yaml.h"
-#include "validate/totals.h"
 #include "validate/validate.h"
 #include "world.h"
 
-struct tree_check {
-	struct report *all;
-	struct totals *totals;
-};
-
-/* Everything is copied: what was read of the environment goes. */
 static int
-add_findings(void *ctx, const struct env_result *r, struct err *e)
+check_whole(const struct files *files, struct report *all, struct err *e)
 {
-	struct tree_check *c = ctx;
-	struct report own = r->findings;
-
-	(void)e;
-	for (size_t i = 0; r->bundle && i < r->bundle->nlater; i++) {
-		const struct value *v = value_at(r->doc->root, r->bundle->later[i]);
-
-		if (v) /* else a default of the flavor, image, team or organization: not the author's to mend */
-			(void)report_add(&own, FINDING_NOT_RENDERED_YET, SEVERITY_WARNING, v->at,
-			                 "`%s` is not rendered by this version of berth", r->bundle->later[i]);
-	}
-	report_copy(c->all, &own);
-	if (r->ok)
-		totals_add(c->totals, r->env);
-	return 0;
-}
-
-/* Shared documents first, then each owner in an arena of its own (findings are copied out). */
-static int
-check_tree(const struct args *a, const struct files *files, struct report *all, struct err *e)
-{
-	struct tree_check c = { .all = all };
+	const struct tree_check how = { 0 };
 	struct world *w;
-	const char **owners;
-	size_t n;
 	int rc;
 
 	if ((rc = world_new(&w, e)) < 0)
 		return rc;
-	c.totals = totals_new();
-	if ((rc = world_adopt(w, files, NULL, 0, true, e)) < 0)
-		goto out;
-	world_findings(w, all);
-	if ((rc = world_check_shared(w, all, e)) < 0)
-		goto out;
-	world_owners(w, a->mem, &owners, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
-		struct owner_result o;
-
-		if ((rc = world_owner(w, mem, owners[i], true, add_findings, &c, &o, e)) < 0)
-			goto out;
-		if (o.failure)
-			world_render_finding(all, o.user, arena_printf(mem, "users/%s.yaml", owners[i]), o.failure);
-	}
-	totals_check(c.totals, world_site(w), NULL, all);
-	for (size_t i = 0; i < files->n; i++)
-		validate_plain(files, &files->entries[i], all);
-out:
-	totals_free(c.totals);
+	if ((rc = world_adopt(w, files, NULL, 0, true, e)) == 0)
+		rc = tree_check(w, &how, all, e);
 	world_free(w);
 	return rc;
 }
@@ -196,7 +148,7 @@ check(const struct args *a, struct report *r, struct changed *what, struct err *
 		what->files = (struct files){ .entries = named, .n = a->npos, .read = read_named };
 		rc = check_files(a, r, e);
 	} else if ((rc = tree_of_args(a, &what->files, &label, e)) == 0) {
-		rc = check_tree(a, &what->files, r, e);
+		rc = check_whole(&what->files, r, e);
 	}
 	what->checked = what->files.n;
 	return rc;

@@ -13,6 +13,7 @@ help_all(void)
 {
 	(void)printf("berth: development environments from a git repository.\n\nExamples\n"
 	             "  berth init envs                                    a new environments repository\n"
+	             "  berth new train -C envs                            an environment, by a branch and a pull request\n"
 	             "  berth validate -C envs                             check every file, offline\n"
 	             "  berth plan -C envs                                 what a merge would change\n"
 	             "  berth run --repo envs --target git --state state   apply, and keep applying\n"
