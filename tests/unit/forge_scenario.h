@@ -69,6 +69,9 @@ static const struct exchange gitea_scenario[] = {
 	  .has = { "\"commit_id\":\"" HEAD7 "\"", "\"event\":\"COMMENT\"",
 	           "{\"path\":\"envs/alice/train.yaml\",\"body\":\"E102: unknown field\",\"new_position\":4}" },
 	  .status = "500 Internal Server Error", .file = "outside" },
+	/* it keeps what came before as a review that is not submitted */
+	{ .ask = "GET " GH "/pulls/7/reviews?limit=50&page=1", .status = "200 OK", .headers = "X-Total-Count: 6\r\n", .file = "reviews" },
+	{ .ask = "DELETE " GH "/pulls/7/reviews/6", .status = "204 No Content" },
 	{ .ask = "POST " GH "/pulls/7/reviews", .has = { "\"comments\":[]", "line 4: E102: unknown field\\n- ``` a``b.yaml ``` line 99: Q201" },
 	  .status = "200 OK", .file = "reviewed" },
 	{ .ask = "POST " GH "/pulls", .has = { "{\"title\":\"bo: eval\",\"head\":\"bo/eval\",\"base\":\"main\",\"body\":\"please\"}" },

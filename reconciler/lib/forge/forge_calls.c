@@ -107,9 +107,10 @@ forge_pull_best(struct forge *f, const char *path, const char *sha, const char *
 	struct best b = { .ops = forge_ops(f), .mem = mem, .one = one, .sha = sha, .base = base };
 	struct forge_list l = { .path = path, .what = "find what brought a commit", .right = RIGHT_READ, .max = FORGE_PAGE,
 		                .each = take_best, .ctx = &b };
-	int rc = forge_each(f, &l, NULL, e);
+	struct forge_end end = { .more = false };
+	int rc = forge_each(f, &l, &end, e);
 
-	if (rc == ERR_NOTFOUND || rc == ERR_INVALID) /* GitHub's 422: "No commit found for SHA" */
+	if (rc == ERR_NOTFOUND || (rc && end.status == 422)) /* GitHub: "No commit found for SHA" */
 		return forge_pull_none(f, sha, base, e);
 	if (rc)
 		return rc;

@@ -13,7 +13,6 @@ struct page {
 	uint64_t large;      /* the reading in which it was larger than an answer may be, 0: it was not; read in smaller ones since */
 	bool next, used;
 	char etag[256];
-	struct digest digest; /* of its tree */
 	struct arena *mem;
 	struct forge_pull *items;
 	size_t n, raw, nulls; /* raw: entries that it had */
@@ -23,7 +22,8 @@ struct forge_pages {
 	struct page *pages;
 	size_t n, cap;
 	uint64_t readings;
-	bool changed; /* since `list` was made */
+	bool fresh;           /* something was read since `list` was made: its texts may be gone */
+	struct digest digest; /* of its entries */
 	struct forge_pulls list;
 	struct forge_pull *items;
 };
@@ -35,7 +35,6 @@ forge_pages_new(void)
 
 	if (!p)
 		abort();
-	p->changed = true;
 	return p;
 }
 
@@ -69,6 +68,25 @@ page_at(struct forge_pages *p, size_t offset, size_t size)
 
 /* -- one page ---------------------------------------------------------------------------------------------------------------- */
 
+/* Of what is kept: the rest (when somebody pushed to the repository, how many stars it has) changes all the time. */
+static void
+digest_items(const struct forge_pull *items, size_t n, struct digest *out)
+{
+	struct hash_state h;
+
+	hash_init(&h);
+	for (size_t i = 0; i < n; i++) {
+		const struct forge_pull *p = &items[i];
+		const char *const texts[] = { p->title, p->author, p->head_ref, p->base_ref, p->url, p->head_sha, p->merge_sha };
+		int64_t numbers[] = { p->number, p->state, p->fork, p->updated };
+
+		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+			hash_field_str(&h, texts[k]);
+		hash_field(&h, numbers, sizeof(numbers));
+	}
+	hash_final(&h, out);
+}
+
 static int
 read_items(struct forge *f, struct page *g, const struct value *list, const char *what, struct err *e)
 {
@@ -100,25 +118,17 @@ read_items(struct forge *f, struct page *g, const struct value *list, const char
 	return 0;
 }
 
-/* The same content with another ETag, or without one, is no change either. */
 static int
 take_page(struct forge *f, struct forge_pages *p, struct page *g, const struct value *v, const struct forge_answer *a,
           const char *what, struct err *e)
 {
-	struct digest d;
 	int rc;
 
 	if (!value_is(v, VALUE_LIST))
 		return forge_strange(f, what, e);
-	value_digest(v, &d);
-	if (!g->mem || memcmp(&d, &g->digest, sizeof(d)) != 0) {
-		size_t before = g->n + g->nulls;
-
-		if ((rc = read_items(f, g, v, what, e)))
-			return rc;
-		g->digest = d;
-		p->changed = p->changed || before || g->n || g->nulls; /* a look behind a full page is none */
-	}
+	if ((rc = read_items(f, g, v, what, e)))
+		return rc;
+	p->fresh = true;
 	g->raw = value_len(v);
 	memcpy(g->etag, a->etag, sizeof(g->etag));
 	return 0;
@@ -150,7 +160,7 @@ read_page(struct forge *f, struct forge_pages *p, struct forge_walk *w, struct e
 	c.etag = g->mem ? g->etag : NULL;
 	rc = forge_ask(f, &c, mem, &v, &a, e);
 	if (a.large) {
-		p->changed = p->changed || g->mem;
+		p->fresh = true;
 		forget(g);
 		g->large = p->readings;
 		forge_walk_large(w);
@@ -185,7 +195,7 @@ drop_unused(struct forge_pages *p)
 			p->pages[n++] = p->pages[i];
 			continue;
 		}
-		p->changed = p->changed || p->pages[i].n || p->pages[i].nulls;
+		p->fresh = true;
 		arena_free(p->pages[i].mem);
 	}
 	p->n = n;
@@ -196,12 +206,8 @@ make_list(struct forge_pages *p)
 {
 	size_t n = 0, kept = 0;
 
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n; i++)
 		n += p->pages[i].n;
-		/* it may have become smaller with what is different now */
-		if (p->pages[i].large != p->readings)
-			p->pages[i].large = 0;
-	}
 	free(p->items);
 	if (!(p->items = calloc(n + 1, sizeof(*p->items))))
 		abort();
@@ -217,8 +223,24 @@ make_list(struct forge_pages *p)
 			p->items[kept++] = p->items[i];
 	p->list.items = p->items;
 	p->list.n = kept < FORGE_PULLS_MAX ? kept : FORGE_PULLS_MAX;
+	p->fresh = false;
+}
+
+/* The same entries are the same list, whatever else the forge told of them or on which page they were. */
+static void
+look_for_change(struct forge_pages *p)
+{
+	struct digest now;
+
+	digest_items(p->list.items, p->list.n, &now);
+	if (p->list.version && memcmp(&now, &p->digest, sizeof(now)) == 0)
+		return;
+	p->digest = now;
 	p->list.version++;
-	p->changed = false;
+	/* what was too large may be so no longer */
+	for (size_t i = 0; i < p->n; i++)
+		if (p->pages[i].large != p->readings)
+			p->pages[i].large = 0;
 }
 
 int
@@ -235,8 +257,10 @@ forge_pulls(struct forge *f, const struct forge_pulls **out, struct err *e)
 		if ((rc = read_page(f, p, &w, e)))
 			return rc;
 	drop_unused(p);
-	if (p->changed)
+	if (p->fresh || !p->list.version) {
 		make_list(p);
+		look_for_change(p);
+	}
 	p->list.more = !w.end;
 	p->list.skipped = w.skipped;
 	for (size_t i = 0; i < p->n; i++)

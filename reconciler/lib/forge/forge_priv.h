@@ -74,8 +74,13 @@ struct forge_list {
 	void *ctx;
 };
 
-/* All pages; *more (may be NULL): there are more than max. */
-int forge_each(struct forge *f, const struct forge_list *l, bool *more, struct err *e) MUST_USE;
+struct forge_end {
+	bool more;   /* there are more than max */
+	long status; /* of the last answer; also after an error */
+};
+
+/* All pages. end may be NULL. */
+int forge_each(struct forge *f, const struct forge_list *l, struct forge_end *end, struct err *e) MUST_USE;
 
 /* -- reading; for the fuzzer too: they take any value ---------------------------------------------------------------------- */
 

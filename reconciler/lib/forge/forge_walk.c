@@ -87,7 +87,7 @@ give(const struct forge_list *l, const struct value *page, size_t *given, bool *
 }
 
 int
-forge_each(struct forge *f, const struct forge_list *l, bool *more, struct err *e)
+forge_each(struct forge *f, const struct forge_list *l, struct forge_end *end, struct err *e)
 {
 	struct forge_walk w = { .unpaged = l->unpaged };
 	size_t given = 0;
@@ -101,6 +101,8 @@ forge_each(struct forge *f, const struct forge_list *l, bool *more, struct err *
 		struct value *page = NULL;
 		int rc = forge_ask(f, &c, mem, &page, &a, e);
 
+		if (end)
+			end->status = a.status;
 		if (a.large && !w.unpaged) {
 			forge_walk_large(&w);
 			continue;
@@ -113,7 +115,7 @@ forge_each(struct forge *f, const struct forge_list *l, bool *more, struct err *
 			break;
 		forge_walk_on(&w, value_len(page), forge_walk_next(&w, &a, value_len(page)));
 	}
-	if (more)
-		*more = over || (!w.end && w.offset > l->max);
+	if (end)
+		end->more = over || (!w.end && w.offset > l->max);
 	return 0;
 }

@@ -146,12 +146,12 @@ github_reviews(struct forge *f, int64_t number, struct arena *mem, struct forge_
 	struct forge_list l = { .path = arena_printf(mem, "/pulls/%lld/reviews", (long long)number),
 		                .what = arena_printf(mem, "read the reviews of pull request %lld", (long long)number),
 		                .right = RIGHT_READ, .max = FORGE_REVIEWS_MAX, .each = take_review, .ctx = &to };
-	bool more = false;
-	int rc = forge_each(f, &l, &more, e);
+	struct forge_end end = { .more = false };
+	int rc = forge_each(f, &l, &end, e);
 
 	if (rc)
 		return rc;
-	if (more)
+	if (end.more)
 		return forge_fail(f, l.what, ERR_INVALID, e, "there are more than %d", FORGE_REVIEWS_MAX);
 	*out = got;
 	return 0;
@@ -202,9 +202,47 @@ post_once(struct forge *f, int64_t number, const struct forge_new_review *r, str
 	return forge_ask(f, &c, mem, &json, a, e);
 }
 
+/* -- what Gitea leaves behind -- */
+
+struct pending {
+	const char *login;
+	int64_t id;
+};
+
+static bool
+find_pending(void *ctx, const struct value *v)
+{
+	struct pending *p = ctx;
+
+	if (!str_eq(value_as_str(value_get(v, "state"), NULL), "PENDING") || !str_eq(value_as_str(value_at(v, "user.login"), NULL), p->login))
+		return true;
+	p->id = forge_id(value_get(v, "id"));
+	return false;
+}
+
+/* It had taken the findings before the one it failed over, as a review that is not submitted; the next one would bring them along. */
+static int
+drop_pending(struct forge *f, int64_t number, struct err *e)
+{
+	AUTO_ARENA struct arena *mem = arena_new(FORGE_MEM);
+	struct pending p = { .id = 0 };
+	struct forge_list l = { .path = arena_printf(mem, "/pulls/%lld/reviews", (long long)number),
+		                .what = arena_printf(mem, "read the reviews of pull request %lld", (long long)number),
+		                .right = RIGHT_READ, .max = FORGE_REVIEWS_MAX, .each = find_pending, .ctx = &p };
+	struct forge_call c = { .method = "DELETE", .right = RIGHT_REVIEW, .what = "take back a review that was not submitted" };
+	struct forge_answer a;
+	struct value *json = NULL;
+	int rc;
+
+	if ((rc = forge_whoami(f, &p.login, e)) || (rc = forge_each(f, &l, NULL, e)) || !p.id)
+		return rc;
+	c.path = arena_printf(mem, "/pulls/%lld/reviews/%lld", (long long)number, (long long)p.id);
+	return forge_ask(f, &c, mem, &json, &a, e);
+}
+
 /*
  * It is all or nothing: one line outside of the diff, and GitHub refuses them all without a word about which (422). Gitea fails (500) over
- * a file that it does not know.
+ * a line or file that it does not know.
  */
 int
 github_review_post(struct forge *f, int64_t number, struct forge_new_review *r, struct err *e)
@@ -221,6 +259,8 @@ github_review_post(struct forge *f, int64_t number, struct forge_new_review *r, 
 	if (rc && at_lines && (a.status == 422 || (a.status == 500 && forge_kind(f) == FORGE_GITEA))) {
 		for (size_t i = 0; i < r->n; i++)
 			r->findings[i].outside = true;
+		if (forge_kind(f) == FORGE_GITEA && (rc = drop_pending(f, number, e)))
+			return rc;
 		rc = post_once(f, number, r, &a, e);
 	}
 	for (size_t i = 0; i < r->n && !rc; i++)

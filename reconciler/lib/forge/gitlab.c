@@ -131,8 +131,7 @@ newest_version(struct forge *f, int64_t number, struct version *out, struct err 
 	struct forge_list l = { .path = arena_printf(mem, "/merge_requests/%lld/versions", (long long)number),
 		                .what = arena_printf(mem, "read the versions of merge request %lld", (long long)number),
 		                .right = RIGHT_READ, .max = FORGE_REVIEWS_MAX, .each = take_version, .ctx = &v };
-	bool more = false;
-	int rc = forge_each(f, &l, &more, e);
+	int rc = forge_each(f, &l, NULL, e);
 
 	if (rc)
 		return rc;
