@@ -117,6 +117,45 @@ no_answer(void **state)
 	finish(f, &p);
 }
 
+/* Gitea has no pages of comments: what is too large cannot be asked for in pieces. */
+static void
+large_comments(void **state)
+{
+	static const struct exchange list[] = { { .ask = "GET " GH "/issues/7/comments", .huge = FORGE_ANSWER_MAX + 1 }, { .ask = NULL } };
+	struct forge_peer p;
+	struct forge *f;
+
+	(void)state;
+	peer_start(&p, "gitea", list);
+	f = open_at(&p, FORGE_GITEA, 60000);
+	check_text(forge_comments(f, 7, NULL, NULL, &e), ERR_INVALID);
+	assert_non_null(strstr(e.text, "gitea example/envs: read the comments of pull request 7: "));
+	finish(f, &p);
+}
+
+/* Told to stop, and told who it is: neither waits for the forge. */
+static void
+told(void **state)
+{
+	static const struct exchange none[] = { { .ask = NULL } };
+	volatile bool stop = true;
+	struct forge_config c = { .kind = FORGE_GITHUB, .repo = "example/envs", .token_file = token_file, .login = "berth[bot]", .cancel = &stop };
+	const char *login = NULL;
+	struct forge_pull pull;
+	struct forge_peer p;
+	struct forge *f;
+
+	(void)state;
+	peer_start(&p, "github", none);
+	c.api = arena_printf(mem, "http://127.0.0.1:%d", p.port);
+	assert_int_equal(forge_open(&c, &f, &e), 0);
+	assert_int_equal(forge_whoami(f, &login, &e), 0);
+	assert_string_equal(login, "berth[bot]");
+	check_text(forge_pull(f, 7, mem, &pull, &e), ERR_CANCELLED);
+	forge_close(f);
+	peer_stop(&p);
+}
+
 /* What is JSON, but not what the API gives. */
 static void
 strange(void **state)
@@ -389,7 +428,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_ARENA(refusals), WITH_ARENA(rights), WITH_ARENA(no_answer), WITH_ARENA(strange), WITH_ARENA(descriptions),
+		WITH_ARENA(refusals), WITH_ARENA(rights), WITH_ARENA(no_answer), WITH_ARENA(strange), WITH_ARENA(large_comments), WITH_ARENA(told), WITH_ARENA(descriptions),
 		WITH_ARENA(cleaning), WITH_ARENA(outside), WITH_ARENA(gitlab_status_again), WITH_ARENA(gitlab_goes_on), WITH_ARENA(bad_config),
 		WITH_ARENA(bad_calls),
 	};
