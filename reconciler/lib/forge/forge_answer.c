@@ -116,8 +116,8 @@ denied(struct forge *f, const struct forge_call *c, const struct forge_head *h, 
 	(void)forge_fail(f, c->what, ERR_DENIED, e, "HTTP %ld%s%s", h->status, *h->message ? ": " : "", h->message);
 	if (h->status == 401)
 		return err_hint(e, "the token in %s is not accepted: it has expired, was revoked or belongs to another server; write a new one into "
-		                   "that file", forge_token_file(f));
-	return err_hint(e, "the token in %s needs %s", forge_token_file(f), forge_ops(f)->rights[c->right]);
+		                   "that file", f->token_file);
+	return err_hint(e, "the token in %s needs %s", f->token_file, forge_ops(f)->rights[c->right]);
 }
 
 static int

@@ -1,8 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between forge.c, which sends, and forge_answer.c, which understands. */
+/* Between forge.c, which knows the forge, forge_send.c and forge_answer.c, which understands. */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "lib/forge/forge_priv.h"
+
+#define FORGE_TOLD_MAX 500 /* the largest told_hour */
+
+struct forge {
+	const struct forge_ops *ops;
+	enum forge_kind kind;
+	struct arena *mem; /* of the texts here */
+	const char *api, *repo, *root, *token_file;
+	const char *login; /* NULL: not known yet */
+	struct http *http;
+	char *token;
+	struct stat token_stat;
+	int64_t timeout_ms;
+	const volatile bool *cancel;
+	int64_t (*mono_ms)(void);
+	int64_t limit_at;  /* monotonic; nothing is sent before */
+	int64_t limit_end; /* the same in seconds since 1970, for people */
+	int64_t wrote_at;  /* monotonic; end of the last write */
+	int64_t told[FORGE_TOLD_MAX]; /* ends of the last writes that people were told of, a ring */
+	size_t ntold;
+	struct forge_counts counts;
+	struct forge_pages *pages;
+};
+
+/* Reads the token when its file is another one, or when told to (`force`). While there is an older token a failure is none. */
+int forge_look_at_token(struct forge *f, bool force, struct err *e) MUST_USE;
 
 struct forge_head {
 	long status;
@@ -23,5 +51,3 @@ int64_t forge_wait_of(const struct forge_head *h, int64_t now);
 
 /* 0, or the error that the status is. */
 int forge_judge(struct forge *f, const struct forge_call *c, const struct forge_head *h, struct err *e);
-
-const char *forge_token_file(const struct forge *f);
