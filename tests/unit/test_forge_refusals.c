@@ -285,11 +285,11 @@ static void
 gitlab_status_again(void **state)
 {
 	static const struct exchange list[] = {
-		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"pending\"" }, .status = "400 Bad Request", .file = "pending" },
+		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"pending\"", "\"ref\":\"bo/eval\"}" }, .status = "400 Bad Request", .file = "pending" },
 		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"failed\"" }, .status = "400 Bad Request", .file = "pending" },
 		{ .ask = NULL },
 	};
-	struct forge_status s = { .context = "berth/plan", .state = FORGE_PENDING };
+	struct forge_status s = { .context = "berth/plan", .state = FORGE_PENDING, .ref = "bo/eval" };
 	struct forge_peer p;
 	struct forge *f;
 

@@ -144,6 +144,7 @@ struct forge_status {
 	enum forge_status_state state;
 	const char *description; /* on one line, cut to FORGE_DESCRIPTION_MAX with "…" at the end; may be NULL */
 	const char *url;         /* http(s); may be NULL */
+	const char *ref;         /* branch whose head it is, or NULL: GitLab says 404 without it to a commit that is on no branch of its own (a fork's) */
 };
 
 /* The same status twice is fine everywhere. */

@@ -164,7 +164,7 @@ int
 forge_status_set(struct forge *f, const char *sha, const struct forge_status *s, struct err *e)
 {
 	AUTO_ARENA struct arena *mem = arena_new(FORGE_MEM);
-	struct forge_status clean = { .state = s->state, .context = forge_clean(mem, s->context, CONTEXT_MAX, false), .url = s->url,
+	struct forge_status clean = { .state = s->state, .context = forge_clean(mem, s->context, CONTEXT_MAX, false), .url = s->url, .ref = s->ref,
 		                      .description = forge_clean(mem, s->description ? s->description : "", FORGE_DESCRIPTION_MAX, false) };
 	struct forge_call c = { .method = "POST", .right = RIGHT_STATUS, .path = arena_printf(mem, "/statuses/%s", sha),
 		                .what = arena_printf(mem, "set the status %s of %.12s", clean.context, sha),

@@ -83,6 +83,8 @@ new_status(struct arena *mem, const struct forge_status *s)
 	value_set(mem, v, "description", value_str(mem, s->description));
 	if (s->url)
 		value_set(mem, v, "target_url", value_str(mem, s->url));
+	if (s->ref)
+		value_set(mem, v, "ref", value_str(mem, s->ref));
 	return v;
 }
 
