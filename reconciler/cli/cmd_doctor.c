@@ -153,7 +153,7 @@ who_and_when(struct doctor *d, struct err *e)
 		return 0;
 	}
 	doctor_say(d, DOCTOR_OK, "account", NULL, "%s", value_as_str(value_at(q.answer, "status.userInfo.username"), "?"));
-	if (kube_time_parse(value_as_str(value_at(q.answer, "metadata.creationTimestamp"), ""), &there) < 0)
+	if (clock_parse_time(value_as_str(value_at(q.answer, "metadata.creationTimestamp"), ""), &there) < 0)
 		return 0;
 	skew = there < before ? before - there : there > clock_now() ? there - clock_now() : 0;
 	doctor_say(d, skew >= SKEW_FAIL ? DOCTOR_FAIL : skew >= SKEW_WARN ? DOCTOR_WARN : DOCTOR_OK, "clock",

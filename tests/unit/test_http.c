@@ -184,6 +184,36 @@ requests(void **state)
 }
 
 static void
+on_header(void *ctx, const char *line, size_t len)
+{
+	char *seen = ctx;
+
+	(void)snprintf(seen + strlen(seen), 256 - strlen(seen), "%.*s|", (int)strcspn(line, "\r\n"), line);
+	assert_true(len >= strcspn(line, "\r\n"));
+}
+
+static void
+heads(void **state)
+{
+	struct http *h = http_new();
+	struct http_response r;
+	char seen[256] = "";
+	struct peer p;
+
+	(void)state;
+	peer_start(&p, "HTTP/1.1 200 OK\r\nX-One: 1\r\nETag: \"a\"\r\nLink: <u>; rel=\"next\"\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(ask(h, &p, (struct http_request){ .on_header = on_header, .ctx = seen }, &r), 0);
+	assert_non_null(strstr(seen, "|X-One: 1|Link: <u>; rel=\"next\"|Content-Length: 0|"));
+	assert_null(strstr(seen, "ETag"));
+	assert_null(strstr(seen, "Retry-After"));
+	assert_string_equal(r.etag, "\"a\"");
+	assert_int_equal(r.retry_after, 3);
+	http_response_free(&r);
+	http_free(h);
+	peer_stop(&p);
+}
+
+static void
 refused(void **state)
 {
 	static const struct {
@@ -216,6 +246,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(requests),
+		cmocka_unit_test(heads),
 		cmocka_unit_test(refused),
 	};
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "lib/base/token.h"
 #include "unit/kube_files.h"
 
 static void
@@ -284,7 +285,7 @@ bad_users(void **state)
 	buf_pad(&b, '\n', KUBE_FILE_MAX);
 	put("huge.crt", buf_cstr(&b), 0600);
 	buf_reset(&b);
-	buf_pad(&b, 'x', KUBE_TOKEN_MAX + 1);
+	buf_pad(&b, 'x', TOKEN_MAX + 1);
 	put("large", buf_cstr(&b), 0600);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		must_fail(rows[i].members, around(SERVER, rows[i].members), rows[i].code, rows[i].want, rows[i].hint);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/redact.h"
 #include "lib/doc/json.h"
 #include "unit/kube_files.h"
@@ -352,7 +353,7 @@ times(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int64_t got = -1;
-		int rc = kube_time_parse(rows[i].text, &got);
+		int rc = clock_parse_time(rows[i].text, &got);
 
 		if (rc != (rows[i].want < 0 ? ERR_INVALID : 0) || got != rows[i].want)
 			fail_msg("%s: %lld", rows[i].text, (long long)got);

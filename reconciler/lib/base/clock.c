@@ -2,6 +2,7 @@
 /* Time: clocks, RFC 3339, durations. */
 #include "lib/base/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,4 +105,55 @@ clock_parse_rfc3339(const char *text)
 	time_t t = end && !*end ? timegm(&tm) : 0;
 
 	return t > 0 ? (int64_t)t : 0;
+}
+
+static bool
+digits_of(const char **s, int n, char end, int *out)
+{
+	*out = 0;
+	for (int i = 0; i < n; i++, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return false;
+		*out = *out * 10 + (**s - '0');
+	}
+	if (end && **s != end)
+		return false;
+	*s += end != '\0';
+	return true;
+}
+
+int
+clock_parse_time(const char *s, int64_t *seconds)
+{
+	int year, month, hour = 0, minute = 0, sign = 0;
+	struct tm tm = { 0 };
+
+	if (!digits_of(&s, 4, '-', &year) || !digits_of(&s, 2, '-', &month) || !digits_of(&s, 2, '\0', &tm.tm_mday) ||
+	    (*s != 'T' && *s != 't'))
+		return ERR_INVALID;
+	s++;
+	if (!digits_of(&s, 2, ':', &tm.tm_hour) || !digits_of(&s, 2, ':', &tm.tm_min) ||
+	    !digits_of(&s, 2, '\0', &tm.tm_sec))
+		return ERR_INVALID;
+	if (*s == '.') {
+		size_t n = strspn(s + 1, "0123456789");
+
+		if (!n)
+			return ERR_INVALID;
+		s += n + 1;
+	}
+	if (*s == '+' || *s == '-') {
+		sign = *s++ == '+' ? 1 : -1;
+		if (!digits_of(&s, 2, ':', &hour) || !digits_of(&s, 2, '\0', &minute))
+			return ERR_INVALID;
+	} else if (*s++ != 'Z' && s[-1] != 'z') {
+		return ERR_INVALID;
+	}
+	if (*s || year < 1970 || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+	    tm.tm_min > 59 || tm.tm_sec > 60 || hour > 23 || minute > 59)
+		return ERR_INVALID;
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	*seconds = (int64_t)timegm(&tm) - sign * (hour * 3600 + minute * 60);
+	return 0;
 }

@@ -19,3 +19,6 @@ int64_t clock_parse_rfc3339(const char *text);
 
 /* "30m", "8h", "30d", "15s", "200ms" or plain seconds -> milliseconds; ERR_INVALID for anything else or over 100 years. */
 int clock_parse_duration(const char *s, int64_t *ms) __attribute__((warn_unused_result));
+
+/* RFC 3339 with any offset; ERR_INVALID for anything else. Fractions of a second are dropped. */
+int clock_parse_time(const char *s, int64_t *seconds) __attribute__((warn_unused_result));

@@ -8,6 +8,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
+#include "lib/base/token.h"
 #include "lib/kube/kubeconfig.h"
 
 #define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -184,9 +185,9 @@ account_files(const char *folder, struct arena *mem, struct kube_config *out, st
 	int rc;
 
 	out->token.file = arena_printf(mem, "%s/token", folder);
-	if ((rc = kube_token_file(out->token.file, &token, e)) < 0)
+	if ((rc = token_read(out->token.file, &token, e)) < 0)
 		return rc;
-	kube_token_wipe(&token);
+	token_wipe(&token);
 	if ((rc = fs_read(ca_file, KUBE_FILE_MAX, mem, &bytes, &n, e)) < 0)
 		return rc;
 	if ((flaw = kube_pem_flaw(bytes, n, "CERTIFICATE")))

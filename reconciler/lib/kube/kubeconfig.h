@@ -6,7 +6,6 @@
 #include "lib/kube/config.h"
 
 #define KUBE_FILE_MAX ((size_t)1 << 20) /* a kubeconfig, a certificate, a key */
-#define KUBE_TOKEN_MAX ((size_t)64 << 10)
 #define KUBE_EXEC_INFO "KUBERNETES_EXEC_INFO"
 
 /* One kubeconfig that is being read. */
@@ -80,15 +79,5 @@ const char *kube_namespace_flaw(const char *s);
 /* NULL, or what keeps the n bytes from being PEM of that kind ("CERTIFICATE", "PRIVATE KEY"). */
 const char *kube_pem_flaw(const char *s, size_t n, const char *kind);
 
-/* Cuts blanks and line breaks off both ends; NULL, or what keeps the rest from being a token. Never repeats it. */
-const char *kube_token_trim(const char **s, size_t *n);
-
-/* Reads a token file into fresh memory, registered with redact_add; for kube_token_wipe. */
-int kube_token_file(const char *path, char **out, struct err *e) MUST_USE;
-void kube_token_wipe(char **token);
-
 /* kube_token_read at a time: milliseconds of the monotonic clock and seconds since 1970. */
 int kube_token_read_at(struct kube_tokens *t, bool force, int64_t mono_ms, int64_t now, const char **out, struct err *e) MUST_USE;
-
-/* RFC 3339 with any offset; ERR_INVALID for anything else. Fractions of a second are dropped. */
-int kube_time_parse(const char *s, int64_t *seconds) MUST_USE;

@@ -5,6 +5,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/fs.h"
 #include "lib/base/redact.h"
+#include "lib/base/token.h"
 #include "lib/kube/kubeconfig.h"
 
 /* -- what is refused by name ------------------------------------------------------------------------------------- */
@@ -108,7 +109,7 @@ read_token(const struct kubeconfig *k, const struct value *user, struct kube_tok
 	/* before anything is said: a bad token is a secret as well */
 	if (text) {
 		n = strlen(text);
-		flaw = kube_token_trim(&text, &n);
+		flaw = token_trim(&text, &n);
 		redact_add(text, n);
 		if (flaw) {
 			(void)kubeconfig_bad(k, kubeconfig_place(user, "token"), ERR_INVALID, "token %s", flaw);
@@ -122,8 +123,8 @@ read_token(const struct kubeconfig *k, const struct value *user, struct kube_tok
 	}
 	/* of both the file counts: it is what rotates */
 	out->file = arena_strdup(k->mem, beside(k, path));
-	rc = kube_token_file(out->file, &token, k->e);
-	kube_token_wipe(&token);
+	rc = token_read(out->file, &token, k->e);
+	token_wipe(&token);
 	if (rc)
 		(void)err_wrap(k->e, "kubeconfig %s:%u: tokenFile", k->file, kubeconfig_place(user, "tokenFile")->line);
 	return rc;

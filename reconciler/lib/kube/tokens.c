@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bearer tokens: files that rotate and credential plugins. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/fs.h"
 #include "lib/base/proc.h"
 #include "lib/base/redact.h"
 #include "lib/base/str.h"
+#include "lib/base/token.h"
 #include "lib/doc/json.h"
 #include "lib/kube/kubeconfig.h"
 
@@ -45,168 +40,21 @@ kube_tokens_new(const struct kube_config *c)
 }
 
 void
-kube_token_wipe(char **token)
-{
-	if (*token)
-		explicit_bzero(*token, strlen(*token));
-	free(*token);
-	*token = NULL;
-}
-
-void
 kube_tokens_free(struct kube_tokens *t)
 {
 	if (!t)
 		return;
-	kube_token_wipe(&t->token);
+	token_wipe(&t->token);
 	free(t);
 }
 
-/* -- one token --------------------------------------------------------------------------------------------------- */
+/* -- plugins ----------------------------------------------------------------------------------------------------- */
 
 static bool
 is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
-
-const char *
-kube_token_trim(const char **s, size_t *n)
-{
-	while (*n && is_blank((*s)[*n - 1]))
-		(*n)--;
-	while (*n && is_blank(**s)) {
-		(*s)++;
-		(*n)--;
-	}
-	if (!*n)
-		return "is empty";
-	if (*n > KUBE_TOKEN_MAX)
-		return "is longer than 64 KiB";
-	/* it goes into a header line as it is */
-	for (size_t i = 0; i < *n; i++)
-		if ((*s)[i] <= 0x20 || (*s)[i] >= 0x7f)
-			return "is not one word of printable characters";
-	return NULL;
-}
-
-/* A copy of the trimmed token; the secret is known to the redactor from here on, good or bad. */
-static const char *
-keep_token(const char *s, size_t n, char **out)
-{
-	const char *flaw = kube_token_trim(&s, &n);
-
-	redact_add(s, n < KUBE_TOKEN_MAX ? n : KUBE_TOKEN_MAX);
-	if (flaw)
-		return flaw;
-	if (!(*out = strndup(s, n)))
-		abort();
-	return NULL;
-}
-
-/* At most KUBE_TOKEN_MAX + 1 bytes into `bytes`; not by fs_read, whose copies nobody wipes. */
-static int
-read_secret(const char *path, char *bytes, size_t *n, struct err *e)
-{
-	int AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0)
-		return err_errno(e, "open %s", path);
-	if (fstat(fd, &st) < 0)
-		return err_errno(e, "stat %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_INVALID, "%s is not a regular file", path);
-	for (*n = 0; *n <= KUBE_TOKEN_MAX;) {
-		ssize_t got = read(fd, bytes + *n, KUBE_TOKEN_MAX + 1 - *n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(e, "read %s", path);
-		if (!got)
-			return 0;
-		*n += (size_t)got;
-	}
-	return err_set(e, ERR_INVALID, "%s is larger than %zu KiB", path, KUBE_TOKEN_MAX / 1024);
-}
-
-int
-kube_token_file(const char *path, char **out, struct err *e)
-{
-	char *bytes = malloc(KUBE_TOKEN_MAX + 1);
-	const char *flaw = NULL;
-	size_t n = 0;
-	int rc;
-
-	if (!bytes)
-		abort();
-	rc = read_secret(path, bytes, &n, e);
-	if (!rc)
-		flaw = keep_token(bytes, n, out);
-	explicit_bzero(bytes, KUBE_TOKEN_MAX + 1);
-	free(bytes);
-	if (flaw)
-		rc = err_set(e, ERR_INVALID, "the token in %s %s", path, flaw);
-	if (rc)
-		(void)err_hint(e, "the file must hold one token and be readable for berth");
-	return rc;
-}
-
-/* -- times ------------------------------------------------------------------------------------------------------- */
-
-static bool
-digits_of(const char **s, int n, char end, int *out)
-{
-	*out = 0;
-	for (int i = 0; i < n; i++, (*s)++) {
-		if (**s < '0' || **s > '9')
-			return false;
-		*out = *out * 10 + (**s - '0');
-	}
-	if (end && **s != end)
-		return false;
-	*s += end != '\0';
-	return true;
-}
-
-int
-kube_time_parse(const char *s, int64_t *seconds)
-{
-	int year, month, hour = 0, minute = 0, sign = 0;
-	struct tm tm = { 0 };
-
-	if (!digits_of(&s, 4, '-', &year) || !digits_of(&s, 2, '-', &month) || !digits_of(&s, 2, '\0', &tm.tm_mday) ||
-	    (*s != 'T' && *s != 't'))
-		return ERR_INVALID;
-	s++;
-	if (!digits_of(&s, 2, ':', &tm.tm_hour) || !digits_of(&s, 2, ':', &tm.tm_min) ||
-	    !digits_of(&s, 2, '\0', &tm.tm_sec))
-		return ERR_INVALID;
-	if (*s == '.') {
-		size_t n = strspn(s + 1, "0123456789");
-
-		if (!n)
-			return ERR_INVALID;
-		s += n + 1;
-	}
-	if (*s == '+' || *s == '-') {
-		sign = *s++ == '+' ? 1 : -1;
-		if (!digits_of(&s, 2, ':', &hour) || !digits_of(&s, 2, '\0', &minute))
-			return ERR_INVALID;
-	} else if (*s++ != 'Z' && s[-1] != 'z') {
-		return ERR_INVALID;
-	}
-	if (*s || year < 1970 || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60 || hour > 23 || minute > 59)
-		return ERR_INVALID;
-	tm.tm_year = year - 1900;
-	tm.tm_mon = month - 1;
-	*seconds = (int64_t)timegm(&tm) - sign * (hour * 3600 + minute * 60);
-	return 0;
-}
-
-/* -- plugins ----------------------------------------------------------------------------------------------------- */
 
 /* The last line that a plugin wrote to stderr, redacted, for people. */
 static void
@@ -278,19 +126,19 @@ read_status(struct kube_tokens *t, const struct value *answer, int64_t now, stru
 		    "write the certificate into client-certificate and client-key, or use a plugin that gives a token");
 	if (!value_is(token, VALUE_STR))
 		return bad_answer(t, e, "its answer has no status.token", "run it by hand: it must print a token");
-	if (until && kube_time_parse(until, &expires))
+	if (until && clock_parse_time(until, &expires))
 		return bad_answer(t, e, "status.expirationTimestamp is no time",
 		                  "update the plugin: times are written as 2026-01-31T12:00:00Z");
 	if (expires && expires <= now)
 		return bad_answer(t, e, "its token has expired already",
 		                  "check the clock of this machine and log in again with the plugin's tool");
-	if ((flaw = keep_token(token->str.s, token->str.len, &fresh))) {
+	if ((flaw = token_keep(token->str.s, token->str.len, &fresh))) {
 		struct buf AUTO_BUF what = BUF_INIT(0);
 
 		buf_printf(&what, "status.token %s", flaw);
 		return bad_answer(t, e, buf_cstr(&what), "update the plugin");
 	}
-	kube_token_wipe(&t->token);
+	token_wipe(&t->token);
 	t->token = fresh;
 	t->expires = expires;
 	return 0;
@@ -335,11 +183,11 @@ static int
 look_at_file(struct kube_tokens *t, struct err *e)
 {
 	char *fresh = NULL;
-	int rc = kube_token_file(t->c->token.file, &fresh, e);
+	int rc = token_read(t->c->token.file, &fresh, e);
 
 	if (rc)
 		return rc;
-	kube_token_wipe(&t->token);
+	token_wipe(&t->token);
 	t->token = fresh;
 	return 0;
 }

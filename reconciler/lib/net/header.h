@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of an answer's head (RFC 9110 section 5). Private to lib/net. */
+/* Lines of an answer's head (RFC 9110 section 5), for lib/net and for who is given them by http_request's on_header. */
 #pragma once
 
 #include <stdbool.h>

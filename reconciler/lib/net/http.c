@@ -59,10 +59,16 @@ copy(char *to, size_t cap, const char *from, size_t n)
 	to[n] = '\0';
 }
 
+struct asked {
+	const struct http_request *q;
+	struct http_response *r;
+};
+
 static size_t
 on_header(char *line, size_t size, size_t n, void *ctx)
 {
-	struct http_response *r = ctx;
+	const struct asked *a = ctx;
+	struct http_response *r = a->r;
 	const char *v;
 	size_t len;
 
@@ -70,8 +76,8 @@ on_header(char *line, size_t size, size_t n, void *ctx)
 		copy(r->type, sizeof(r->type), v, len);
 	else if (header_is(line, size * n, "etag", &v, &len))
 		copy(r->etag, sizeof(r->etag), v, len);
-	else
-		(void)header_seconds(line, size * n, "retry-after", &r->retry_after);
+	else if (!header_seconds(line, size * n, "retry-after", &r->retry_after) && a->q->on_header)
+		a->q->on_header(a->q->ctx, line, size * n);
 	return size * n;
 }
 
@@ -117,7 +123,7 @@ set_auth(CURL *c, const struct http_request *q)
 }
 
 static struct curl_slist *
-set_request(CURL *c, const struct http_request *q, struct http_response *r)
+set_request(CURL *c, const struct http_request *q, struct asked *a)
 {
 	struct curl_slist *headers = NULL;
 
@@ -141,9 +147,9 @@ set_request(CURL *c, const struct http_request *q, struct http_response *r)
 	if (q->method && strcmp(q->method, "HEAD") == 0)
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, a->r);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)q->cancel);
@@ -182,6 +188,7 @@ int
 http_request(struct http *h, const struct http_request *q, struct http_response *r, struct err *e)
 {
 	struct http_response got = { .body = BUF_INIT(q->answer_max ? q->answer_max : ANSWER_MAX), .retry_after = -1 };
+	struct asked asked = { q, &got };
 	char why[CURL_ERROR_SIZE] = "";
 	struct curl_slist *headers;
 	CURLcode rc;
@@ -191,7 +198,7 @@ http_request(struct http *h, const struct http_request *q, struct http_response 
 	curl_easy_reset(h->curl); /* keeps connections, DNS and TLS sessions */
 	set_fixed(h->curl);
 	set_auth(h->curl, q);
-	headers = set_request(h->curl, q, &got);
+	headers = set_request(h->curl, q, &asked);
 	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, why);
 	rc = curl_easy_perform(h->curl);
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &got.status);
