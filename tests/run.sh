@@ -107,6 +107,11 @@ if [ "$BERTH_PEERS" != none ] && needs sops && ! HOME=$real_home XDG_CONFIG_HOME
 	export BERTH_SOPS_FAILED="sops could not be built here (see above)"
 fi
 
+# the forge, likewise
+if [ "$BERTH_PEERS" != none ] && needs 'gitea|forge_site' && ! HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh gitea; then
+	export BERTH_GITEA_FAILED="Gitea could not be built here (see above)"
+fi
+
 # root file systems, likewise
 ! needs roots || HOME=$real_home XDG_CONFIG_HOME=$real_config python3 tests/e2e/roots.py
 
