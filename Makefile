@@ -7,7 +7,7 @@ OUT := build/$(BUILD)
 
 # In path order: the order a document travels.
 STAGES := repo parse validate render plan apply status
-FOLDERS := $(STAGES) daemon cli lib/base lib/doc lib/forge lib/git lib/kube lib/net lib/seal
+FOLDERS := $(STAGES) pulls daemon cli lib/base lib/doc lib/forge lib/git lib/kube lib/net lib/seal
 SRC := $(wildcard reconciler/*.c) $(foreach d,$(FOLDERS),$(wildcard reconciler/$(d)/*.c))
 SHARE := $(sort $(shell find schema templates envs-repo-template -type f 2>/dev/null))
 

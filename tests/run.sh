@@ -33,10 +33,10 @@ one() {
 	start=$(date +%s)
 	{
 		printf '# %s\n' "$name"
-		timeout -k 10 "${TEST_TIMEOUT:-300}" "$@" 2>&1 </dev/null
+		timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" 2>&1 </dev/null
 		echo $? >"$mine/rc"
 	} | if [ "$jobs" = 1 ]; then tee "$mine/out"; else cat >"$mine/out"; fi
-	awk -v name="$name" -v limit="${TEST_TIMEOUT:-300}" -v rc="$(cat "$mine/rc")" -v secs=$(($(date +%s) - start)) -v failures="$mine/failures" '
+	awk -v name="$name" -v limit="${TEST_TIMEOUT:-600}" -v rc="$(cat "$mine/rc")" -v secs=$(($(date +%s) - start)) -v failures="$mine/failures" '
 	function fail(text) { bad++; print name ": " text >>failures }
 	/^1\.\.[0-9]+/ {
 		planned = 1
@@ -105,6 +105,11 @@ fi
 # the real sops, likewise
 if [ "$BERTH_PEERS" != none ] && needs sops && ! HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh sops; then
 	export BERTH_SOPS_FAILED="sops could not be built here (see above)"
+fi
+
+# the forge, likewise
+if [ "$BERTH_PEERS" != none ] && needs 'gitea|forge_site' && ! HOME=$real_home XDG_CONFIG_HOME=$real_config tests/peers/install.sh gitea; then
+	export BERTH_GITEA_FAILED="Gitea could not be built here (see above)"
 fi
 
 # root file systems, likewise

@@ -12,6 +12,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/forge/address.h"
 
 static int
 set_up_log(const struct args *a, struct err *e)
@@ -103,13 +104,45 @@ run_daemon(const struct args *a, struct daemon_config *c, struct err *e)
 	return exit_code(&r, c->once);
 }
 
+/* Kind, API, repository and token; what is not given follows from --repo. */
+static int
+read_forge(const struct args *a, struct daemon_config *c, struct err *e)
+{
+	const char *kind = args_str(a, "forge", NULL), *url = args_str(a, "repo", "");
+	struct forge_config *f = &c->forge_as;
+	struct forge_address at = { 0 };
+
+	f->api = args_str(a, "forge-api", NULL);
+	f->repo = args_str(a, "forge-repo", NULL);
+	f->token_file = args_str(a, "forge-token-file", args_str(a, "token-file", NULL));
+	f->login = args_str(a, "forge-login", NULL);
+	if (!kind)
+		return f->api || f->repo || f->login ? err_set(e, ERR_USAGE, "--forge is missing: github, gitlab or gitea") : 0;
+	if (forge_kind_parse(kind, &f->kind) < 0)
+		return err_set(e, ERR_USAGE, "--forge %s: write github, gitlab or gitea", kind);
+	if (!f->token_file) {
+		(void)err_set(e, ERR_USAGE, "--forge needs a token that may read pull requests, set statuses and write comments");
+		return err_hint(e, "write it into a file that only berth can read: --forge-token-file FILE");
+	}
+	if ((!f->api || !f->repo) && forge_address(f->kind, url, a->mem, &at, e) < 0) {
+		e->code = ERR_USAGE;
+		return err_hint(e, "say where it is: --forge-api URL --forge-repo OWNER/NAME");
+	}
+	f->api = f->api ? f->api : at.api;
+	f->repo = f->repo ? f->repo : at.repo;
+	c->forge = true;
+	return 0;
+}
+
 static int
 run(const struct args *a, struct err *e)
 {
 	struct daemon_config c = { .once = args_flag(a, "once"), .listen = args_str(a, "listen", NULL),
 		.lease = args_flag(a, "lease") };
 
-	return run_daemon(a, &c, e);
+	int rc = read_forge(a, &c, e);
+
+	return rc < 0 ? rc : run_daemon(a, &c, e);
 }
 
 static int
@@ -153,6 +186,11 @@ static const struct opt run_opts[] = {
 	COMMON_OPTS,
 	{ "once", NULL, "one pass, then exit: 1 when an environment is held, waiting or failed" },
 	{ "listen", "ADDR:PORT", "serve /healthz and /readyz" },
+	{ "forge", "github|gitlab|gitea", "check pull requests there, comment their plan and what comes of it" },
+	{ "forge-token-file", "FILE", "its token (default: that of --token-file)" },
+	{ "forge-api", "URL", "its API (default: from --repo, as https://git.example/api/v1)" },
+	{ "forge-repo", "OWNER/NAME", "the repository there (default: from --repo)" },
+	{ "forge-login", "NAME", "who the token is, where the forge does not tell (a GitHub App: NAME[bot])" },
 	{ "lease", NULL, "kubernetes: of several that run this, one applies and the others stand by" },
 	{ NULL, NULL, NULL },
 };
@@ -167,6 +205,7 @@ const struct verb cmd_run = {
 	.name = "run", .args = "", .summary = "the daemon: watch the repository, apply what changes, write the status",
 	.examples = "berth run --repo environments.git --target git --state state\n"
 	            "berth run --repo https://git.example/envs.git --token-file token --state /var/lib/berth --listen :8080\n"
+	            "berth run --repo https://git.example/lab/envs.git --token-file token --state /var/lib/berth --forge gitea\n"
 	            "berth run --repo environments.git --state state --target kubernetes --kubeconfig ~/.kube/config\n"
 	            "berth run --repo environments.git --state state --once\n",
 	.details = "A local repository is looked at ten times a second, a remote one every --interval. SIGTERM and Ctrl-C stop it\n"

@@ -20,6 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/seal/decryptor.h"
+#include "pulls/pulls.h"
 #include "reconcile.h"
 
 #define LOOK_MS 100           /* between looks at a local repository's refs */
@@ -45,6 +46,7 @@ struct loop {
 	struct target *target;
 	struct publisher *publisher;
 	struct reconciler *reconciler;
+	struct pulls *pulls; /* NULL: no forge */
 	struct server *server;
 	struct decryptor *decryptor; /* NULL: no master key */
 	struct queue queue;
@@ -238,6 +240,7 @@ do_pass(struct loop *l, struct err *e)
 	if (r.again_ms && !l->c->once)
 		queue_at(&l->queue, JOB_PASS, clock_mono_ms() + r.again_ms);
 	if (r.looked) {
+		pulls_poke(l->pulls);
 		say_pass(l, &r);
 		l->out->held = r.held;
 		l->out->pending = r.pending;
@@ -272,8 +275,10 @@ do_flush(struct loop *l, struct err *e)
 	}
 	l->refused = false;
 	all_well(l, JOB_FLUSH, "status");
-	if (n)
+	if (n) {
 		log_line(LOG_INFO, &a, "%zu transition%s committed to " BRANCH_STATUS, n, n == 1 ? "" : "s");
+		pulls_poke(l->pulls);
+	}
 	return 0;
 }
 
@@ -338,6 +343,7 @@ turn(struct loop *l)
 	const char *job;
 
 	atomic_store(&l->health.beat, clock_mono_ms());
+	pulls_allow(l->pulls, leading(l));
 	if (!leading(l)) {
 		wait_for(l, LOOK_MS * 10);
 		return;
@@ -425,6 +431,24 @@ sign_commit(void *ctx, const void *bytes, size_t n, struct buf *out, struct err 
 	return 1;
 }
 
+/* Not with `once`: whoever runs that wants to see the end of it. */
+static int
+open_pulls(struct loop *l, struct err *e)
+{
+	const struct daemon_config *c = l->c;
+	bool local = source_is_local(l->source);
+	char main_ref[512];
+	struct pulls_config p = { .forge = c->forge_as, .git_dir = git_path(source_git(l->source)), .url = local ? NULL : c->repo, .auth = c->auth,
+		.branch = c->branch, .main_ref = main_ref, .state_dir = c->state_dir, .run = l->run, .interval_ms = c->interval_ms,
+		.status_ref = local ? "refs/heads/" BRANCH_STATUS : "refs/remotes/origin/" BRANCH_STATUS };
+
+	if (!c->forge || c->once)
+		return 0;
+	if (snprintf(main_ref, sizeof(main_ref), "refs/%s/%s", local ? "heads" : "remotes/origin", c->branch) >= (int)sizeof(main_ref))
+		return err_set(e, ERR_USAGE, "--branch: the name is too long");
+	return pulls_start(&p, &l->pulls, e);
+}
+
 static int
 open_work(struct loop *l, struct err *e)
 {
@@ -452,12 +476,16 @@ open_work(struct loop *l, struct err *e)
 	l->publisher = publisher_new(&p);
 	r.publisher = l->publisher;
 	r.target = l->target;
-	return reconciler_new(&r, &l->reconciler, e);
+	if ((rc = reconciler_new(&r, &l->reconciler, e)) < 0)
+		return rc;
+	return open_pulls(l, e);
 }
 
 static void
 close_work(struct loop *l)
 {
+	pulls_stop(l->pulls);
+	l->pulls = NULL;
 	reconciler_free(l->reconciler);
 	publisher_free(l->publisher);
 	if (l->target)

@@ -7,6 +7,7 @@
 
 #include "apply/target_kube.h"
 #include "lib/base/files.h"
+#include "lib/forge/forge.h"
 #include "lib/git/git.h"
 
 struct daemon_config {
@@ -20,6 +21,8 @@ struct daemon_config {
 	bool has_trust_anchor;
 	struct oid trust_anchor;  /* where proofs of approval begin */
 	const char *listen;       /* "ADDR:PORT" or NULL */
+	bool forge;               /* pull requests are spoken to: `forge_as`, whose api and repo are filled in; not for `once` */
+	struct forge_config forge_as;
 	bool once;                /* one pass, then return */
 	bool has_accept_rewind;
 	struct oid accept_rewind;

@@ -85,6 +85,22 @@ struct approve_result {
  */
 int approve_run(const struct approve *a, const struct oid *tip, struct arena *mem, struct approve_result *out, struct err *e) MUST_USE;
 
+/* A change that is not on main yet. */
+struct approve_ask {
+	const struct changeset *changes;
+	struct oid main, head;      /* who wrote it: the authors of the commits that `head` has and `main` has not */
+};
+
+struct approve_looked {
+	const char *missing;        /* a line in mem; NULL: nothing lacks */
+	unsigned lacks;
+	const char *const *voices;  /* whose detached approvals of exactly this change-set count now, in mem */
+	size_t nvoices;
+};
+
+/* What would it lack if it were on main now? Nothing is remembered: a->proof stays as it is. */
+int approve_look(const struct approve *a, const struct approve_ask *ask, struct arena *mem, struct approve_looked *out, struct err *e) MUST_USE;
+
 /* The user who signed a commit, under the approvers of this tree and the policy that the judge has; NULL: nobody who may. In mem. */
 const char *approve_signer(struct git_repo *g, const struct oid *tree, const struct approve_judge *judge, const struct oid *commit, int64_t when,
                            struct arena *mem);

@@ -38,6 +38,7 @@ int approve_is_in(struct run *r, const struct oid *tree, const struct changeset 
 
 /* Into what was said: who wrote it; whose signature the commit carries; whose detached approvals there are for these changes, seen by `when`. */
 int approve_authors(struct run *r, const struct unit *u, struct said *s, struct err *e) MUST_USE;
+int approve_side_authors(struct run *r, const struct oid *main, const struct oid *side, struct said *s, struct err *e) MUST_USE;
 void approve_voice_of(struct run *r, const struct unit *u, struct said *s);
 void approve_detached(struct run *r, const struct digest *changes, int64_t when, struct said *s);
 bool approve_same(const struct evidence *v, const struct digest *changes);

@@ -140,32 +140,42 @@ merged_as_it_was(struct run *r, const struct unit *u)
 #define SIDE_MAX 256
 
 int
+approve_side_authors(struct run *r, const struct oid *main, const struct oid *side, struct said *s, struct err *e)
+{
+	struct oid *ids;
+	size_t n;
+	bool all;
+	int rc = git_commits_between(r->a->git, main, side, SIDE_MAX, r->scratch, &ids, &n, &all, e);
+
+	if (err_retryable(rc))
+		return rc;
+	if (rc < 0) { /* one of them is no commit, or not there */
+		s->author_unknown = true;
+		return 0;
+	}
+	s->author_unknown |= !all;
+	for (size_t i = 0; i < n; i++) {
+		struct git_commit_info c;
+
+		arena_reset(r->tiny);
+		if ((rc = approve_read(r, &ids[i], r->tiny, &c, e)) < 0)
+			return rc;
+		if (c.nparents < 2)
+			add_author(r, s, c.author_email);
+	}
+	return 0;
+}
+
+int
 approve_authors(struct run *r, const struct unit *u, struct said *s, struct err *e)
 {
 	if (u->c.nparents < 2 || !merged_as_it_was(r, u))
 		add_author(r, s, u->c.author_email);
 	for (size_t k = 1; k < u->c.nparents; k++) {
-		struct oid *ids;
-		size_t n;
-		bool all;
-		int rc = git_commits_between(r->a->git, &u->c.parents[0], &u->c.parents[k], SIDE_MAX, r->scratch, &ids, &n, &all, e);
+		int rc = approve_side_authors(r, &u->c.parents[0], &u->c.parents[k], s, e);
 
-		if (err_retryable(rc))
+		if (rc < 0)
 			return rc;
-		if (rc < 0) { /* one of them is no commit, or not there */
-			s->author_unknown = true;
-			continue;
-		}
-		s->author_unknown |= !all;
-		for (size_t i = 0; i < n; i++) {
-			struct git_commit_info c;
-
-			arena_reset(r->tiny);
-			if ((rc = approve_read(r, &ids[i], r->tiny, &c, e)) < 0)
-				return rc;
-			if (c.nparents < 2)
-				add_author(r, s, c.author_email);
-		}
 	}
 	return 0;
 }

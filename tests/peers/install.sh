@@ -5,6 +5,7 @@
 #   install.sh PEER...      build what is missing: etcd apiserver kubectl kcm scheduler kwok flux; k8s is the first six.
 #                           kubelet coredns runtime images toolbox: realnode is these five (see node.sh), as root
 #                           sops: the real SOPS, for t92_sops
+#                           gitea: a forge
 #                           helm kustomize: for make bench alone
 #   install.sh --list       names, and what is in the cache
 #   install.sh --dir        the cache directory: ${BERTH_PEERS:-${XDG_CACHE_HOME:-~/.cache}/berth-peers}
@@ -77,7 +78,7 @@ gobuild() {
 	say "$out: $((SECONDS - start)) s, $(($(stat -c %s "$cache/bin/$out") / 1000000)) MB"
 }
 
-# copyfiles PEER MODULE GLOB DEST: files out of a module's source, once for each version of it
+# copyfiles PEER MODULE GLOB DEST: files and folders out of a module's source, once for each version of it
 copyfiles() {
 	local src key
 	key=$({ cat "$here/gomod/$1/go.sum"; printf '%s\n' "$2" "$3"; } | sha256sum | cut -c1-64)
@@ -87,7 +88,7 @@ copyfiles() {
 	rm -rf "${cache:?}/share/$4"
 	mkdir -p "$cache/share/$4"
 	# shellcheck disable=SC2086
-	(cd "$src" && cp $3 "$cache/share/$4/") || { cannot "$2 has no $3"; return; }
+	(cd "$src" && cp -r $3 "$cache/share/$4/") || { cannot "$2 has no $3"; return; }
 	chmod -R u+w "$cache/share/$4"
 	printf '%s\n' "$key" >"$cache/stamp/files-${4//\//_}"
 }
@@ -164,6 +165,13 @@ peer_toolbox() {
 }
 peer_realnode() { peer_kubelet && peer_coredns && peer_runtime && peer_images && peer_toolbox; }
 peer_sops() { gobuild sops sops github.com/getsops/sops/v3/cmd/sops -ldflags "$strip"; }
+peer_gitea() { # API, git over HTTP and SSH, hooks; the module has no web front end, whose names are made up for it
+	local assets=$cache/share/gitea/public/assets
+	gobuild gitea gitea code.gitea.io/gitea -tags 'sqlite sqlite_unlock_notify' -ldflags "$strip -X main.Version=1.26.0" &&
+		copyfiles gitea code.gitea.io/gitea 'templates options' gitea &&
+		copyfiles gitea code.gitea.io/gitea 'public/assets/img' gitea/public/assets &&
+		mkdir -p "$assets/.vite" "$assets/css" && printf '{}\n' >"$assets/.vite/manifest.json" && : >"$assets/css/theme-gitea-auto.css"
+}
 peer_helm() { gobuild helm helm helm.sh/helm/v4/cmd/helm -ldflags "$strip"; }
 peer_kustomize() { gobuild kustomize kustomize sigs.k8s.io/kustomize/kustomize/v5 -ldflags "$strip"; }
 

@@ -237,8 +237,12 @@ tracking(const char *ref, char out[GIT_PATH_MAX], struct err *e)
 		n = snprintf(out, GIT_PATH_MAX, "%s", ref);
 	else if (str_starts(ref, "refs/heads/"))
 		n = snprintf(out, GIT_PATH_MAX, "refs/remotes/origin/%s", ref + 11);
+	else if (str_starts(ref, "refs/pull/"))
+		n = snprintf(out, GIT_PATH_MAX, GIT_PULLS "%s", ref + 10);
+	else if (str_starts(ref, "refs/merge-requests/"))
+		n = snprintf(out, GIT_PATH_MAX, GIT_PULLS "%s", ref + 20);
 	else
-		return err_set(e, ERR_INVALID, "%s is no branch: only refs/heads/ is fetched", ref);
+		return err_set(e, ERR_INVALID, "%s is no branch: only refs/heads/ and heads of pull requests are fetched", ref);
 	return n > 0 && n < GIT_PATH_MAX ? 0 : err_set(e, ERR_INVALID, "the name of a branch is too long");
 }
 

@@ -173,8 +173,8 @@ struct git_remote_auth {
 
 /*
  * Runs the network work in a child of this program (verb "git-child") with a hard deadline: libgit2 1.5 has none.
- * `refs` are full names, read from the remote in the order given (a snapshot: list outputs before inputs);
- * they are stored under refs/remotes/origin/ of `g`, forced; a ref that is gone there is deleted here.
+ * `refs` are full names, at most GIT_FETCH_MAX, read from the remote in the order given (a snapshot: list outputs before inputs);
+ * they are stored under refs/remotes/origin/ of `g` (heads of pull requests: GIT_PULLS), forced; a ref that is gone there is deleted here.
  * ERR_UNAVAILABLE names the remote (without credentials) and the reason.
  */
 int git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
@@ -188,7 +188,9 @@ int git_fetch_approvals(struct git_repo *g, const char *url, const struct git_re
                         const volatile bool *cancel, struct err *e) MUST_USE;
 
 #define GIT_APPROVALS "refs/berth/approvals/"
+#define GIT_PULLS "refs/berth/pulls/" /* heads of pull requests: "refs/pull/7/head" and "refs/merge-requests/7/head" come here as 7/head */
 #define GIT_BELOW_MAX 2000
+#define GIT_FETCH_MAX 64
 
 /*
  * Pushes `id` to `ref`, never forced, and only if the remote ref still is `old` (NULL: absent). ERR_CONFLICT when it moved;

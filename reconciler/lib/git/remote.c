@@ -13,7 +13,6 @@
 #include "lib/base/str.h"
 
 #define CHILD_MEMORY ((uint64_t)4 << 30)
-#define REFS_MAX 64
 
 /* -- URLs ------------------------------------------------------------------------------------------------------------ */
 
@@ -195,15 +194,15 @@ int
 git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
           int64_t deadline_ms, const volatile bool *cancel, struct err *e)
 {
-	const char *argv[1 + CHILD_ARGS + REFS_MAX + 1] = { proc_self(), "git-child", "fetch", g->path, url,
+	const char *argv[1 + CHILD_ARGS + GIT_FETCH_MAX + 1] = { proc_self(), "git-child", "fetch", g->path, url,
 		or_none(auth ? auth->token_file : NULL), or_none(auth ? auth->username : NULL),
 		or_none(auth ? auth->ssh_key_file : NULL) };
 	int rc = git_url_check(url, e);
 
 	if (rc)
 		return rc;
-	if (nrefs > REFS_MAX)
-		return err_set(e, ERR_INVALID, "fetch of %zu refs, at most %d", nrefs, REFS_MAX);
+	if (nrefs > GIT_FETCH_MAX)
+		return err_set(e, ERR_INVALID, "fetch of %zu refs, at most %d", nrefs, GIT_FETCH_MAX);
 	for (size_t i = 0; i < nrefs; i++)
 		argv[1 + CHILD_ARGS + i] = refs[i];
 	return run("fetch", url, argv, deadline_ms, cancel, e);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One open pull request: what is wrong with it, what it does, what it still needs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "changed.h"
+#include "lib/base/clock.h"
+#include "lib/base/map.h"
+#include "lib/base/str.h"
+#include "lib/git/clone.h"
+#include "pulls/priv.h"
+#include "status/markdown.h"
+
+struct look {
+	struct pulls *p;
+	const struct now *n;
+	const struct forge_pull *pull;
+	struct arena *mem;
+	struct looked *out;
+	struct oid head, fork, merged;   /* two commits; main's tree with the change in it */
+	struct changeset changes;
+	const char *collides;            /* a file that main has changed too since they parted; NULL: none */
+	struct report findings;
+	struct changed changed;
+	bool planned_ok;
+	struct planned planned;
+	struct err why;                  /* no plan */
+	struct approve_looked voices;
+	bool asked;                      /* voices are known */
+};
+
+/* -- the change --------------------------------------------------------------------------------------------------------------------------- */
+
+static int
+tree_of(struct pulls *p, const struct oid *commit, struct arena *mem, struct oid *out, struct err *e)
+{
+	struct git_commit_info c;
+	int rc = git_commit_read(p->git, commit, mem, &c, e);
+
+	if (rc == 0)
+		*out = c.tree;
+	return rc;
+}
+
+int
+change_of(struct pulls *p, const struct oid *main, const struct oid *head, struct arena *mem, struct changeset *out, struct oid *fork,
+          struct err *e)
+{
+	char a[OID_HEX], b[OID_HEX];
+	struct oid base, from, to;
+	int rc;
+
+	oid_hex(main, a);
+	oid_hex(head, b);
+	if ((rc = git_fork_point(p->git, a, b, &base, e)) < 0 || (rc = tree_of(p, &base, mem, &from, e)) < 0 || (rc = tree_of(p, head, mem, &to, e)) < 0)
+		return rc;
+	if (fork)
+		*fork = base;
+	return changeset_between(p->git, &from, &to, mem, out, e);
+}
+
+/* File by file, as approvals are; a forge that merges lines may find less in the way. */
+static int
+find_collision(struct look *l, struct err *e)
+{
+	for (size_t i = 0; i < l->changes.n; i++) {
+		const struct change_entry *c = &l->changes.items[i];
+		int was = changeset_is(l->p->git, &l->n->main_tree, c, true, e), is = was ? was : changeset_is(l->p->git, &l->n->main_tree, c, false, e);
+
+		if (is < 0)
+			return is;
+		if (!is && !l->collides)
+			l->collides = c->path;
+	}
+	return 0;
+}
+
+/* -- what is found -------------------------------------------------------------------------------------------------------------------------- */
+
+static int
+validate(struct look *l, struct err *e)
+{
+	struct changed_ask ask = { .git = l->p->git, .has_base = true, .base = l->n->main, .base_tree = l->n->main_tree, .head = l->head,
+		.head_tree = l->merged };
+	int rc;
+
+	report_init(&l->findings, l->mem);
+	rc = changed_findings(&ask, l->mem, &l->findings, &l->changed, e);
+	report_sort(&l->findings);
+	return rc;
+}
+
+static int
+plan(struct look *l, struct err *e)
+{
+	struct files base, head, status;
+	struct preview_ask ask = { .base = &base, .head = &head, .status = l->n->has_status ? &status : NULL, .touched = true };
+	int rc;
+
+	if ((rc = git_files(l->p->git, &l->n->main_tree, l->mem, &base, e)) < 0 || (rc = git_files(l->p->git, &l->merged, l->mem, &head, e)) < 0 ||
+	    (l->n->has_status && (rc = git_files(l->p->git, &l->n->status_tree, l->mem, &status, e)) < 0))
+		return rc;
+	rc = preview_make(l->p->preview, &ask, l->mem, &l->planned, &l->why);
+	l->planned_ok = rc == 0;
+	if (rc < 0 && rc != ERR_INVALID) {
+		*e = l->why;
+		return rc;
+	}
+	return 0;
+}
+
+static int
+ask_voices(struct look *l, struct err *e)
+{
+	const struct now *n = l->n;
+	const char *ref = arena_printf(l->mem, "refs/heads/%s", l->p->c.branch);
+	struct approve a = { .git = l->p->git, .proof = n->proof, .judge = judge_get(l->p->judge), .ref = ref, .now = clock_now(),
+		.evidence = n->evidence, .nevidence = n->nevidence };
+	struct approve_ask ask = { .changes = &l->changes, .main = n->main, .head = l->head };
+	int rc;
+
+	if (!n->proof || !l->changes.n)
+		return 0;
+	rc = approve_look(&a, &ask, l->mem, &l->voices, e);
+	l->asked = rc == 0;
+	return rc == ERR_INVALID ? 0 : rc; /* a policy that cannot be read: the daemon says so */
+}
+
+/* -- the checks ------------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static const char *
+first_line(struct look *l, enum severity s)
+{
+	struct buf AUTO_BUF line = BUF_INIT(8192);
+
+	for (size_t i = 0; i < l->findings.n; i++)
+		if (l->findings.items[i].severity == s) {
+			finding_line(&l->findings.items[i], &line);
+			return arena_strdup(l->mem, buf_cstr(&line));
+		}
+	return "";
+}
+
+static void
+check_validate(struct look *l)
+{
+	struct forge_status *s = &l->out->status[CONTEXT_VALIDATE];
+	size_t errors = l->findings.errors, warnings = l->findings.warnings;
+
+	s->context = "berth/validate";
+	s->state = errors ? FORGE_FAILURE : FORGE_SUCCESS;
+	if (errors)
+		s->description = arena_printf(l->mem, "%zu error%s: %s", errors, plural(errors), first_line(l, SEVERITY_ERROR));
+	else if (warnings)
+		s->description = arena_printf(l->mem, "%zu warning%s: %s", warnings, plural(warnings), first_line(l, SEVERITY_WARNING));
+	else
+		s->description = arena_printf(l->mem, "%zu document%s checked", l->changed.checked, plural(l->changed.checked));
+}
+
+static const char *
+counts(struct look *l)
+{
+	const struct planned *d = &l->planned;
+
+	return arena_printf(l->mem, "%zu to create, %zu to change (%zu with a restart), %zu to delete%s", d->count[ACTION_CREATE],
+	                    d->count[ACTION_CHANGE] + d->count[ACTION_RECREATE], d->restarts, d->count[ACTION_DELETE],
+	                    d->data ? ", DATA AT STAKE" : "");
+}
+
+static void
+check_plan(struct look *l)
+{
+	struct forge_status *s = &l->out->status[CONTEXT_PLAN];
+
+	s->context = "berth/plan";
+	s->state = FORGE_FAILURE;
+	if (!l->changes.n) {
+		s->description = "it changes nothing: there is nothing to approve or to apply";
+	} else if (!l->planned_ok) {
+		s->description = arena_printf(l->mem, "no plan: %s", l->why.text);
+	} else if (l->planned.invalid || l->planned.refused) {
+		s->description = arena_printf(l->mem, "%zu not valid, %zu refused in part; %s", l->planned.invalid, l->planned.refused, counts(l));
+	} else if (l->collides) {
+		s->state = FORGE_PENDING;
+		s->description = arena_printf(l->mem, "%s has another %s by now: bring the branch up to date", l->p->c.branch, l->collides);
+	} else if (l->asked && l->voices.missing) {
+		s->state = FORGE_PENDING;
+		s->description = arena_printf(l->mem, "needs %s; %s", l->voices.missing, counts(l));
+	} else {
+		s->state = FORGE_SUCCESS;
+		s->description = counts(l);
+	}
+}
+
+/* -- the comment --------------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+write_comment(struct look *l)
+{
+	char head[OID_HEX], fork[OID_HEX];
+	bool lab = l->p->c.forge.kind == FORGE_GITLAB;
+	const char *from = arena_printf(l->mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)l->pull->number);
+	struct comment_facts f = { .base = l->n->main_hex, .head = head, .fork = fork, .mode = l->n->mode, .main = l->p->c.branch,
+		.fetch = arena_printf(l->mem, "git fetch origin %s", from), .unknown = l->n->mode != APPROVAL_NONE && !l->asked,
+		.missing = l->asked ? l->voices.missing : NULL, .max = forge_body_max(l->p->forge) };
+
+	oid_hex(&l->head, head);
+	oid_hex(&l->fork, fork);
+	if (l->asked && l->voices.nvoices)
+		f.approved = str_join(l->mem, l->voices.voices, l->voices.nvoices, "");
+	if (f.max > COMMENT_MAX)
+		f.max = COMMENT_MAX; /* who reads more than that? */
+	if (!l->planned_ok)
+		l->planned = (struct planned){ 0 };
+	comment_plan(&l->planned, &f, &l->out->comment);
+}
+
+/* -- findings at their lines -------------------------------------------------------------------------------------------------------------------------- */
+
+static bool
+changes_path(const struct changeset *c, const char *path)
+{
+	size_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int d = strcmp(c->items[mid].path, path);
+
+		if (d == 0)
+			return c->items[mid].new_mode != 0;
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+static void
+write_findings(struct look *l)
+{
+	struct looked *out = l->out;
+
+	if (!l->findings.errors)
+		return;
+	out->findings = arena_array(l->mem, PULL_FINDINGS_MAX, sizeof(*out->findings));
+	for (size_t i = 0; i < l->findings.n && out->nfindings < PULL_FINDINGS_MAX; i++) {
+		const struct finding *f = &l->findings.items[i];
+		struct buf AUTO_BUF text = BUF_INIT(65536);
+
+		if (f->at.line == 0 || !f->at.file || !changes_path(&l->changes, f->at.file))
+			continue;
+		buf_printf(&text, "**%s %s** ", f->severity == SEVERITY_ERROR ? "error" : "warning", finding_id(f->code));
+		md_text(l->mem, &text, f->message);
+		if (f->help) {
+			buf_str(&text, "\n\n**help** ");
+			md_text(l->mem, &text, f->help);
+		}
+		out->findings[out->nfindings++] = (struct forge_finding){ .path = f->at.file, .line = f->at.line, .text = arena_strdup(l->mem, buf_cstr(&text)) };
+	}
+	out->review = arena_printf(l->mem, "berth: %zu error%s. What is said at a line is what `berth validate` says there.", l->findings.errors,
+	                           plural(l->findings.errors));
+}
+
+static void
+list_envs(struct look *l)
+{
+	struct looked *out = l->out;
+	const char **list = arena_array(l->mem, PULL_ENVS_MAX, sizeof(*list));
+
+	for (size_t i = 0; i < l->planned.n && out->nenvs < PULL_ENVS_MAX; i++) {
+		const struct planned_row *r = &l->planned.rows[i];
+
+		if (r->owner && r->name && !r->before)
+			list[out->nenvs++] = arena_printf(l->mem, "%s%s/%s", r->kind == PLANNED_UNIT && r->plan.action == ACTION_DELETE ? "-" : "", r->owner, r->name);
+	}
+	out->envs = list;
+}
+
+int
+look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, struct arena *mem, struct looked *out, struct err *e)
+{
+	struct look l = { .p = p, .n = n, .pull = pull, .mem = mem, .out = out };
+	int rc;
+
+	*out = (struct looked){ .comment = BUF_INIT(1 << 20) };
+	if ((rc = git_rev_parse(p->git, pull->head_sha, &l.head, e)) < 0 || (rc = change_of(p, &n->main, &l.head, mem, &l.changes, &l.fork, e)) < 0 ||
+	    (rc = changeset_apply(p->git, &n->main_tree, &l.changes, &l.merged, e)) < 0 || (rc = find_collision(&l, e)) < 0 ||
+	    (rc = validate(&l, e)) < 0 || (rc = plan(&l, e)) < 0 || (rc = ask_voices(&l, e)) < 0)
+		return rc;
+	check_validate(&l);
+	check_plan(&l);
+	write_comment(&l);
+	write_findings(&l);
+	list_envs(&l);
+	return 0;
+}

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Gitea on loopback (tests/peers/install.sh gitea), which tests/run.sh builds for tests that import this."""
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import lab
+
+CACHE = os.environ.get("BERTH_PEERS") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "berth-peers")
+GITEA = os.path.join(CACHE, "bin", "gitea")
+INI = """{root}APP_NAME = test forge
+RUN_MODE = prod
+RUN_USER = {user}
+WORK_PATH = {dir}
+[server]
+HTTP_ADDR = 127.0.0.1
+HTTP_PORT = {port}
+DOMAIN = 127.0.0.1
+ROOT_URL = http://127.0.0.1:{port}/
+STATIC_ROOT_PATH = {static}
+OFFLINE_MODE = true
+LFS_START_SERVER = false
+DISABLE_SSH = true
+[database]
+DB_TYPE = sqlite3
+PATH = {dir}/gitea.db
+SQLITE_JOURNAL_MODE = WAL
+[repository]
+ROOT = {dir}/repositories
+DEFAULT_BRANCH = main
+DISABLED_REPO_UNITS = repo.wiki,repo.packages,repo.projects,repo.actions
+[repository.signing]
+SIGNING_KEY = none
+[security]
+INSTALL_LOCK = true
+SECRET_KEY = {secret}
+INTERNAL_TOKEN = {token}
+PASSWORD_HASH_ALGO = pbkdf2$1000$32
+PASSWORD_COMPLEXITY = off
+MIN_PASSWORD_LENGTH = 6
+[service]
+DISABLE_REGISTRATION = true
+[webhook]
+ALLOWED_HOST_LIST = loopback
+[indexer]
+ISSUE_INDEXER_TYPE = db
+[queue]
+TYPE = channel
+[actions]
+ENABLED = false
+[packages]
+ENABLED = false
+[cron]
+ENABLED = false
+[picture]
+DISABLE_GRAVATAR = true
+[log]
+MODE = console
+LEVEL = Warn
+"""
+
+
+def missing():
+    """Why it cannot be used here, or None."""
+    if os.environ.get("BERTH_PEERS") == "none":
+        return "BERTH_PEERS=none"
+    if os.environ.get("BERTH_GITEA_FAILED"):
+        return os.environ["BERTH_GITEA_FAILED"]
+    return None if os.access(GITEA, os.X_OK) else "not there: %s; run tests/peers/install.sh gitea" % GITEA
+
+
+def skip_without():
+    """Ends the test where there is no Gitea: skipped, or failed with CI=true."""
+    why = missing()
+    if not why:
+        return
+    if os.environ.get("CI") == "true" and os.environ.get("BERTH_PEERS") != "none":
+        lab.check("a real Gitea is there", False, why)
+        lab.done()
+    print("# NOT TESTED: %s needs a real forge: %s" % (os.path.basename(sys.argv[0]), why))
+    print("1..0 # SKIP " + why)
+    sys.exit(0)
+
+
+class ApiError(Exception):
+    def __init__(self, code, text):
+        super().__init__("%d %s" % (code, text))
+        self.code, self.text = code, text
+
+
+class Gitea:
+    """One server in a folder of the test's, with an administrator `root` and the users that are named. Ends with the test."""
+
+    def __init__(self, *users):
+        self.dir = os.path.join(lab.folder, "gitea")
+        os.makedirs(os.path.join(self.dir, "custom"))
+        self.ini = os.path.join(self.dir, "app.ini")
+        self.env = {**lab.ENV, "GITEA_WORK_DIR": self.dir, "GITEA_CUSTOM": os.path.join(self.dir, "custom")}
+        self.tokens = {}
+        start = time.monotonic()
+        for attempt in range(5):  # the port is free when it is chosen
+            self.port = lab.free_port()
+            self.configure()
+            if attempt == 0:
+                self.run("migrate")
+                self.people(("root",) + users)
+            if self.launch():
+                break
+        else:
+            raise RuntimeError("Gitea does not start: " + self.log())
+        self.took = time.monotonic() - start
+
+    def configure(self):
+        root = "I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\n" if os.getuid() == 0 else ""
+        if not self.tokens:
+            self.secret, self.internal = secrets.token_hex(32), subprocess.run(
+                [GITEA, "generate", "secret", "INTERNAL_TOKEN"], env=self.env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        with open(self.ini, "w", encoding="utf-8") as f:
+            os.chmod(self.ini, 0o600)
+            f.write(INI.format(root=root, user=subprocess.check_output(["id", "-un"], text=True).strip(), dir=self.dir, port=self.port,
+                               static=os.path.join(CACHE, "share", "gitea"), secret=self.secret, token=self.internal))
+
+    def run(self, *args):
+        p = subprocess.run([GITEA, "--config", self.ini, *args], env=self.env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=120)
+        if p.returncode:
+            raise RuntimeError("gitea %s: %s%s" % (args[0], p.stdout, p.stderr))
+        return p.stdout
+
+    def people(self, names):
+        for name in names:
+            self.run("admin", "user", "create", *(["--admin"] if name == "root" else []), "--username", name, "--password", name + "-password",
+                     "--email", name + "@example.com", "--must-change-password=false")
+            self.tokens[name] = self.run("admin", "user", "generate-access-token", "--username", name, "--token-name", "t", "--scopes", "all",
+                                         "--raw").split()[-1]
+
+    def log(self):
+        with open(os.path.join(self.dir, "web.log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def launch(self):
+        with open(os.path.join(self.dir, "web.log"), "wb") as log:
+            self.p = subprocess.Popen([GITEA, "--config", self.ini, "web"], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        lab.processes.append(self.p)
+        lab.until(lambda: lab.http(self.port, "/api/healthz") == 200 or self.p.poll() is not None)
+        return self.p.poll() is None
+
+    def api(self, who, method, path, body=None):
+        """The answer's JSON (None for none); ApiError (with .code) for 4xx and 5xx."""
+        q = urllib.request.Request("http://127.0.0.1:%d/api/v1%s" % (self.port, path), method=method, data=None if body is None else json.dumps(
+            body).encode(), headers={"Authorization": "token " + self.tokens[who], "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(q, timeout=60) as r:
+                text = r.read()
+        except urllib.error.HTTPError as e:
+            raise ApiError(e.code, e.read().decode(errors="replace")) from None
+        return json.loads(text) if text else None
+
+    def refused(self, *args):
+        """The status of a request that is refused, or 0."""
+        try:
+            self.api(*args)
+        except ApiError as e:
+            return e.code
+        return 0
+
+    def url(self, repo):
+        return "http://127.0.0.1:%d/%s.git" % (self.port, repo)
+
+    def token_file(self, who):
+        """A file with the person's token, as berth takes it."""
+        name = os.path.join(self.dir, who + ".token")
+        if not os.path.exists(name):
+            with open(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
+                f.write(self.tokens[who] + "\n")
+        return name
+
+    def git_env(self, who):
+        """Variables with which git speaks as this person; the token is in no argument."""
+        return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": "Authorization: token " + self.tokens[who]}

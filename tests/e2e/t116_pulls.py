@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Pull requests on a real Gitea: two checks, one comment that follows what happens, findings at their lines, and nothing said twice."""
+import os
+
+import gitea
+from forge_site import REPO, Forge
+from lab import check, done, env_spec, until
+
+gitea.skip_without()
+MARK = "<!-- berth:plan v1 "
+
+
+class Pull:
+    """What stands on the forge about one pull request."""
+
+    def __init__(self, f, number):
+        self.f, self.number = f, number
+
+    def get(self):
+        return self.f.api("GET", "/repos/%s/pulls/%d" % (REPO, self.number))
+
+    def states(self, sha=None):
+        """context -> (state, text) of the newest status."""
+        out = {}
+        for s in self.f.api("GET", "/repos/%s/commits/%s/statuses?sort=oldest&limit=50" % (REPO, sha or self.get()["head"]["sha"])) or []:
+            out[s["context"]] = s["status"], s["description"]
+        return out
+
+    def statuses(self):
+        return len(self.f.api("GET", "/repos/%s/commits/%s/statuses?limit=50" % (REPO, self.get()["head"]["sha"])) or [])
+
+    def comments(self, who="berth"):
+        got = self.f.api("GET", "/repos/%s/issues/%d/comments" % (REPO, self.number)) or []
+        return [c for c in got if c["user"]["login"] == who]
+
+    def text(self):
+        return "\n".join(c["body"] for c in self.comments())
+
+    def lines(self):
+        """(path, line's text) of comments at lines."""
+        out = []
+        for r in self.f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, self.number)) or []:
+            for c in self.f.api("GET", "/repos/%s/pulls/%d/reviews/%d/comments" % (REPO, self.number, r["id"])) or []:
+                out.append((r["user"]["login"], c["path"], c["body"]))
+        return out
+
+    def wait(self, context, state):
+        return until(lambda: self.states().get(context, ("",))[0] == state)
+
+
+def opened(f, d):
+    pull = Pull(f, f.pull("bo", "lab", {"envs/bo/lab.yaml": env_spec("gpu-small")}))
+    check("a new pull request: the spec is checked", pull.wait("berth/validate", "success"), pull.states(), d.log())
+    check("the plan waits for who must approve, and says so", pull.wait("berth/plan", "pending") and "carol" in pull.states()["berth/plan"][1], pull.states())
+    check("one comment has the plan", until(lambda: len(pull.comments()) == 1) and pull.text().startswith(MARK) and "bo/lab" in pull.text() and
+          "berth approve" in pull.text(), pull.text())
+    check("merging is refused meanwhile", f.server.refused("carol", "POST", "/repos/%s/pulls/%d/merge" % (REPO, pull.number), {"Do": "merge"}) == 405)
+    return pull
+
+
+def pushed_again(f, d, pull):
+    before = pull.comments()[0]
+    f.git("bo", "checkout", "-q", "lab")
+    f.site.write({"envs/bo/lab.yaml": env_spec("gpu-small", "  resources: {gpu: 1, cpu: nonsense}\n")})
+    f.git("bo", "commit", "-qam", "worse")
+    f.git("bo", "push", "-q", "origin", "lab")
+    check("a bad push: the check fails with the first error", pull.wait("berth/validate", "failure") and "cpu" in pull.states()["berth/validate"][1],
+          pull.states(), d.log())
+    check("findings stand at their lines", until(lambda: any(w == "berth" and p == "envs/bo/lab.yaml" and "error E" in t for w, p, t in pull.lines())),
+          pull.lines(), d.log())
+    check("it is the same comment", until(lambda: pull.comments()[0]["body"] != before["body"]) and [c["id"] for c in pull.comments()] == [before["id"]],
+          pull.comments())
+    found = len(pull.lines())
+    f.site.write({"envs/bo/lab.yaml": env_spec("gpu-small", "  resources: {gpu: 1, cpu: 3}\n")})
+    f.git("bo", "commit", "-qam", "better")
+    f.git("bo", "push", "-q", "origin", "lab")
+    check("mended: the check is green again", pull.wait("berth/validate", "success"), pull.states(), d.log())
+    check("and nothing more stands at lines", len(pull.lines()) == found, pull.lines())
+
+
+def approved(f, d, pull):
+    said = f.approve("carol", "lab")
+    check("carol approves", said.rc == 0, said)
+    check("the plan's check follows", pull.wait("berth/plan", "success"), pull.states(), d.log())
+    check("and so does the comment", until(lambda: "carol" in pull.text() and len(pull.comments()) == 1), pull.text())
+    f.review("carol", pull.number)
+    check("(merged)", f.merge("carol", pull.number, "squash"))
+    sha = pull.get()["merge_commit_sha"]
+    check("what was merged is applied, and the merge says it", until(lambda: pull.states(sha).get("berth/apply", ("",))[0] == "success"),
+          pull.states(sha), d.log())
+    check("the comment is the result now", until(lambda: "Rendered" in pull.text()) and len(pull.comments()) == 1, pull.text())
+
+
+def strangers(f, d):
+    """A marker that somebody else pasted, a deleted comment, text that wants to be more than text."""
+    f.git("mallory", "fetch", "-q", "origin")
+    spec = env_spec() + "  description: \"@carol <img src=x> | ``` --> [x](http://evil.example)\"\n"
+    pull = Pull(f, f.pull("mallory", "odd", {"envs/mallory/odd.yaml": spec}))
+    f.api("POST", "/repos/%s/issues/%d/comments" % (REPO, pull.number), {"body": MARK + "base=- head=- digest=" + "0" * 64 + " -->\nall is well"}, who="mallory")
+    check("somebody's mark is not ours", until(lambda: len(pull.comments()) == 1) and "all is well" not in pull.text(), pull.text(), d.log())
+    check("nobody is mentioned, nothing is HTML", "@carol" not in pull.text() and "<img" not in pull.text() and "](http" not in pull.text(), pull.text())
+    f.api("DELETE", "/repos/%s/issues/comments/%d" % (REPO, pull.comments()[0]["id"]))
+    f.git("mallory", "commit", "-q", "--allow-empty", "-m", "again")
+    f.site.write({"envs/mallory/two.yaml": env_spec()})
+    f.git("mallory", "add", "-A")
+    f.git("mallory", "commit", "-q", "-m", "two")
+    f.git("mallory", "push", "-q", "origin", "odd")
+    check("a comment that was deleted is written again", until(lambda: "mallory/two" in pull.text()), pull.text(), d.log())
+    empty = f.git("bo", "commit-tree", "origin/main^{tree}", "-p", "origin/main", "-m", "nothing")
+    f.git("bo", "push", "-q", "origin", empty + ":refs/heads/nothing")
+    none = Pull(f, f.api("POST", "/repos/%s/pulls" % REPO, {"title": "nothing", "head": "nothing", "base": "main"}, who="bo")["number"])
+    check("a pull request without files is never green", none.wait("berth/plan", "failure") and "nothing" in none.states()["berth/plan"][1], none.states())
+    return pull, none
+
+
+def forgotten(f, d, state, pulls):
+    """kill -9, and a memory that is lost: nothing is said twice."""
+    d.p.kill()
+    d.p.wait()
+    os.unlink(os.path.join(state, "pulls"))
+    before = [(p.comments(), p.lines(), p.states()) for p in pulls]
+    d = f.daemon(state, "--forge", "gitea")
+    check("a new process looks at all of them", until(lambda: all("pull request %d at" % p.number in d.log() for p in pulls)), d.log())
+    after = [(p.comments(), p.lines(), p.states()) for p in pulls]
+    check("and writes no comment that stands there", [x[:2] for x in after] == [x[:2] for x in before] and [x[2] for x in after] == [x[2] for x in before],
+          before, after)
+    counts = [p.statuses() for p in pulls]
+    d.stop()
+    d = f.daemon(state, "--forge", "gitea")
+    check("with its memory it has nothing to say", until(lambda: "watches" in d.log()), d.log())
+    pull = Pull(f, f.pull("bo", "later", {"envs/bo/later.yaml": env_spec()}))
+    check("(a new one is looked at)", pull.wait("berth/validate", "success"), d.log())
+    check("nothing was written about the others", [p.statuses() for p in pulls] == counts, counts, [p.statuses() for p in pulls])
+    f.api("PATCH", "/repos/%s/pulls/%d" % (REPO, pull.number), {"state": "closed"})
+    return d
+
+
+def main():
+    f = Forge(checks=["berth/validate", "berth/plan"])
+    state = f.site.state()
+    d = f.daemon(state, "--forge", "gitea")
+    check("everything at the anchor is rendered", until(lambda: f.status() and all(x["phase"] == "Rendered" for x in f.status().values())), d.log())
+    pull = opened(f, d)
+    pushed_again(f, d, pull)
+    approved(f, d, pull)
+    d = forgotten(f, d, state, strangers(f, d))
+    check("it stops well", d.stop() == 0, d.log())
+    check("no token in the log", not any(t in d.log() for t in f.server.tokens.values()))
+    done()
+
+
+main()
