@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Taking a URL of git apart. */
 #include "lib/forge/address.h"
 
 #include <string.h>
