@@ -26,6 +26,12 @@ static const struct {
 	[SUM_ENVIRONMENTS] = { "environments", false, false, NULL },
 };
 
+const char *
+sum_name(enum sum k)
+{
+	return sums[k].key;
+}
+
 int64_t
 size_plus(int64_t a, int64_t b)
 {

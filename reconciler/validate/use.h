@@ -43,6 +43,9 @@ size_t limits_of_queue(const struct site *s, const char *team, const char *flavo
 /* Does any team have a quota? Then anybody may be held by it. */
 bool limits_any_queue(const struct site *s);
 
+/* "gpu", "cpu", "memory", "storage", "environments": as limits and quotas name it. */
+const char *sum_name(enum sum k);
+
 /* The part of `u` that counts against `l`. */
 int64_t limit_part(const struct sum_limit *l, const struct use *u);
 
