@@ -6,6 +6,7 @@
 #include "cli/tree.h"
 #include "lib/git/clone.h"
 #include "preview.h"
+#include "status/comment.h"
 #include "status/status.h"
 
 #define PLAN_MAX ((size_t)1 << 30)
@@ -155,7 +156,7 @@ close_git(void *g)
 
 /* The base: --base, else the merge base with origin/main, else HEAD; none of them in a repository without commits. */
 static int
-base_files(const struct args *a, struct files *out, const char **label, struct err *e)
+base_files(const struct args *a, struct files *out, const char **commit, struct err *e)
 {
 	const char *dir = args_str(a, "C", "."), *base = args_str(a, "base", NULL), *head = args_str(a, "commit", "HEAD");
 	struct git_repo *g;
@@ -179,7 +180,7 @@ base_files(const struct args *a, struct files *out, const char **label, struct e
 	if ((rc = tree_from_rev(dir, base, a->mem, out, &id, e)) < 0)
 		return rc;
 	oid_hex(&id, hex);
-	*label = arena_printf(a->mem, "%.7s", hex);
+	*commit = arena_strdup(a->mem, hex);
 	return 1;
 }
 
@@ -201,30 +202,85 @@ status_files(const struct args *a, struct files *out)
 	return false;
 }
 
+enum form { FORM_TABLE, FORM_JSON, FORM_YAML, FORM_MARKDOWN };
+
+static int
+form_of(const struct args *a, enum form *out, struct err *e)
+{
+	static const char *const names[] = { "table", "json", "yaml", "markdown" };
+	const char *s = args_str(a, "o", "table");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(s, names[i]) == 0) {
+			*out = (enum form)i;
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "-o %s: write table, json, yaml or markdown", s);
+}
+
+struct trees {
+	struct files head, base, status;
+	const char *head_label;
+	const char *base_commit; /* NULL: there is no base */
+};
+
+/* As the comment of a pull request has it. */
+static void
+print_markdown(const struct args *a, const struct planned *p, const struct trees *t)
+{
+	const char *commit = args_str(a, "commit", NULL), *base = t->base_commit;
+	struct buf out AUTO_BUF = BUF_INIT(PLAN_MAX);
+	struct comment_facts f = { .base = base, .unknown = true, .full = "berth plan" };
+	char hex[OID_HEX];
+	struct git_repo *g;
+	struct oid id;
+
+	if (commit && git_open(args_str(a, "C", "."), &g, NULL) == 0) {
+		if (git_rev_parse(g, commit, &id, NULL) == 0) {
+			oid_hex(&id, hex);
+			f.head = hex;
+		}
+		git_close(g);
+	}
+	if (base)
+		f.full = arena_printf(a->mem, "berth plan --base %.12s%s%.12s", base, f.head ? " --commit " : "", f.head ? f.head : "");
+	comment_plan(p, &f, &out);
+	(void)fputs(buf_cstr(&out), stdout);
+}
+
+static int
+make_plan(const struct args *a, struct trees *t, struct planned *out, struct err *e)
+{
+	struct preview_ask ask = { .head = &t->head };
+	struct preview *preview;
+	int rc, has_base;
+
+	if ((rc = tree_of_args(a, &t->head, &t->head_label, e)) < 0 || (has_base = rc = base_files(a, &t->base, &t->base_commit, e)) < 0 ||
+	    (rc = preview_new(&preview, e)) < 0)
+		return rc;
+	ask.base = has_base ? &t->base : NULL;
+	ask.status = has_base && status_files(a, &t->status) ? &t->status : NULL;
+	rc = preview_make(preview, &ask, a->mem, out, e);
+	preview_free(preview);
+	return rc;
+}
+
 static int
 run(const struct args *a, struct err *e)
 {
-	struct files head, base, status;
-	struct preview_ask ask = { .head = &head };
-	const char *head_label, *base_label = "nothing";
-	struct preview *preview;
+	struct trees t = { 0 };
 	struct planned p;
-	enum output form;
-	int rc, has_base;
+	enum form form;
+	int rc;
 
-	if ((rc = args_output(a, &form, e)) < 0 || (rc = tree_of_args(a, &head, &head_label, e)) < 0 ||
-	    (has_base = rc = base_files(a, &base, &base_label, e)) < 0 || (rc = preview_new(&preview, e)) < 0)
+	if ((rc = form_of(a, &form, e)) < 0 || (rc = make_plan(a, &t, &p, e)) < 0)
 		return rc;
-	ask.base = has_base ? &base : NULL;
-	ask.status = has_base && status_files(a, &status) ? &status : NULL;
-	rc = preview_make(preview, &ask, a->mem, &p, e);
-	preview_free(preview);
-	if (rc < 0)
-		return rc;
-	if (form == OUTPUT_TABLE)
-		print_text(&p, base_label, head_label);
+	if (form == FORM_TABLE)
+		print_text(&p, t.base_commit ? arena_printf(a->mem, "%.7s", t.base_commit) : "nothing", t.head_label);
+	else if (form == FORM_MARKDOWN)
+		print_markdown(a, &p, &t);
 	else
-		print_values(a->mem, &p, form);
+		print_values(a->mem, &p, form == FORM_YAML ? OUTPUT_YAML : OUTPUT_JSON);
 	if (p.invalid)
 		return EXIT_FINDINGS;
 	return args_flag(a, "exit-code") && p.count[ACTION_CREATE] + p.count[ACTION_CHANGE] + p.count[ACTION_DELETE] ? EXIT_FINDINGS : EXIT_FINE;
@@ -235,7 +291,7 @@ static const struct opt opts[] = {
 	{ "commit", "REV", "plan a commit instead of the working tree" },
 	{ "base", "REV", "compare with (default: where origin/main and HEAD part, else HEAD)" },
 	{ "exit-code", NULL, "exit 1 when something would change" },
-	{ "o", "table|json|yaml", "how to print the plan" },
+	{ "o", "table|json|yaml|markdown", "how to print the plan; markdown: as the comment of a pull request" },
 	{ NULL, NULL, NULL },
 };
 
@@ -243,8 +299,9 @@ const struct verb cmd_plan = {
 	.name = "plan", .args = "", .summary = "show what would be created, changed, restarted, recreated and deleted",
 	.examples = "berth plan                          the working tree against origin/main\n"
 	            "berth plan --base HEAD~1 --commit HEAD\n"
-	            "berth plan --exit-code && echo nothing to do\n",
+	            "berth plan --exit-code && echo nothing to do\n"
+	            "berth plan -o markdown >>\"$GITHUB_STEP_SUMMARY\"   in a check of a pull request\n",
 	.details = "Reads no network and no cluster. Who would wait for room in a limit of a user or team (QuotaExceeded) is taken from the status\n"
-	           "branch as it was fetched last; without one everything on the base counts as live. Exit 1 when a spec is not valid (it would be left as it is).",
+	           "branch as it was fetched last; without one everything on the base counts as live. As markdown it is at most 60,000 bytes. Exit 1 when a spec is not valid (it would be left as it is).",
 	.opts = opts, .run = run,
 };
