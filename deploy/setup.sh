@@ -10,7 +10,7 @@ packages='make gcc libc6-dev pkg-config libgit2-dev libyaml-dev libcurl4-openssl
 libpcre2-dev libmicrohttpd-dev zlib1g-dev libssl-dev git ca-certificates'
 case $what in
 run) ;;
-test) packages="$packages libcmocka-dev age python3 python3-yaml python3-venv python3-pip busybox procps openssl openssh-client iproute2 patchelf shellcheck" ;;
+test) packages="$packages libcmocka-dev cmark-gfm age python3 python3-yaml python3-venv python3-pip busybox procps openssl openssh-client iproute2 patchelf shellcheck" ;;
 valgrind) packages="$packages valgrind libc6-dbg" ;;
 fuzz) packages="$packages clang-14 llvm-14 libclang-rt-14-dev" ;;
 *) echo "usage: setup.sh run|test|valgrind|fuzz" >&2; exit 2 ;;

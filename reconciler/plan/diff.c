@@ -4,10 +4,13 @@
 
 #include <string.h>
 
+#include "lib/base/redact.h"
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 #include "parse/quantity.h"
 
 #define FIELDS_MAX 20
+#define SHOWN_MAX ((size_t)4096) /* bytes of a value that are looked at to show it */
 
 /* Fields that the API server refuses to change on a live object; a row without a path: anything in spec. */
 static const struct immutable {
@@ -47,15 +50,52 @@ action_name(enum action a)
 
 struct fields {
 	struct arena *mem;
-	const char **items;
+	const char **items, **was, **is;
 	size_t n;
 };
 
-static void
-field_add(struct fields *f, const char *path)
+static const char *
+cut_at(struct arena *mem, const char *s, size_t max)
 {
-	if (f->n < FIELDS_MAX)
-		f->items[f->n++] = path;
+	size_t n = strlen(s);
+
+	if (n <= max)
+		return arena_strdup(mem, s);
+	for (n = max - strlen("…"); n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80;)
+		n--;
+	return arena_printf(mem, "%.*s…", (int)n, s);
+}
+
+/* A text of many lines tells more by their number than by its beginning. */
+static const char *
+show(struct arena *mem, const struct value *v)
+{
+	struct buf text AUTO_BUF = BUF_INIT(SHOWN_MAX), clean AUTO_BUF = BUF_INIT(4 * SHOWN_MAX);
+	size_t lines = 1;
+
+	if (!v)
+		return NULL;
+	if (value_is(v, VALUE_STR)) {
+		for (const char *at = v->str.s; (at = strchr(at, '\n')) && at[1]; at++)
+			lines++;
+		if (lines > 1)
+			return arena_printf(mem, "(%zu lines)", lines);
+		buf_add(&text, v->str.s, v->str.len < SHOWN_MAX ? v->str.len : SHOWN_MAX);
+	} else {
+		json_write(v, 0, &text);
+	}
+	redact(buf_cstr(&text), text.len, &clean);
+	return cut_at(mem, str_line(mem, buf_cstr(&clean)), PLAN_TEXT_MAX);
+}
+
+static void
+field_add(struct fields *f, const char *path, const struct value *x, const struct value *y)
+{
+	if (f->n == FIELDS_MAX)
+		return;
+	f->was[f->n] = show(f->mem, x);
+	f->is[f->n] = show(f->mem, y);
+	f->items[f->n++] = path;
 }
 
 static void
@@ -69,7 +109,8 @@ differ(struct fields *f, const char *path, const struct value *x, const struct v
 			       x->map.items[i].value, value_get(y, x->map.items[i].key));
 		for (size_t i = 0; i < y->map.n; i++)
 			if (!value_get(x, y->map.items[i].key))
-				field_add(f, arena_printf(f->mem, "%s%s%s", path, *path ? "." : "", y->map.items[i].key));
+				field_add(f, arena_printf(f->mem, "%s%s%s", path, *path ? "." : "", y->map.items[i].key), NULL,
+				          y->map.items[i].value);
 		return;
 	}
 	if (x && y && x->type == VALUE_LIST && y->type == VALUE_LIST && value_len(x) == value_len(y)) {
@@ -77,7 +118,7 @@ differ(struct fields *f, const char *path, const struct value *x, const struct v
 			differ(f, arena_printf(f->mem, "%s[%zu]", path, i), value_item(x, i), value_item(y, i));
 		return;
 	}
-	field_add(f, path);
+	field_add(f, path, x, y);
 }
 
 static bool
@@ -142,7 +183,7 @@ differ_parts(struct fields *f, const struct object *was, const struct object *is
 		if (order == 0 && is->parts[k].file)
 			p = &is->parts[k];
 		if (order != 0 || strcmp(was->digests[i], is->digests[k]) != 0) {
-			field_add(f, arena_printf(f->mem, "data.%s", p->key));
+			field_add(f, arena_printf(f->mem, "data.%s", p->key), NULL, NULL);
 			if (!c->sealed)
 				c->sealed = p->file ? p->file : "the host key";
 		}
@@ -168,7 +209,8 @@ same_object(const struct object *x, const struct object *y)
 static void
 changed(struct arena *mem, const struct object *was, const struct object *is, struct object_change *c)
 {
-	struct fields f = { .mem = mem, .items = arena_array(mem, FIELDS_MAX, sizeof(*f.items)) };
+	struct fields f = { .mem = mem, .items = arena_array(mem, FIELDS_MAX, sizeof(*f.items)),
+		.was = arena_array(mem, FIELDS_MAX, sizeof(*f.was)), .is = arena_array(mem, FIELDS_MAX, sizeof(*f.is)) };
 	bool claim = strcmp(is->kind, "PersistentVolumeClaim") == 0;
 	int64_t before = value_as_int(value_at(was->value, "spec.replicas"), 1);
 	int64_t after = value_as_int(value_at(is->value, "spec.replicas"), 1);
@@ -176,6 +218,8 @@ changed(struct arena *mem, const struct object *was, const struct object *is, st
 	differ(&f, "", was->value, is->value);
 	differ_parts(&f, was, is, c);
 	c->fields = f.items;
+	c->was = f.was;
+	c->is = f.is;
 	c->nfields = f.n;
 	c->action = change_of(is->kind, was->value, is->value);
 	c->data = claim && c->action == ACTION_RECREATE;

@@ -6,6 +6,8 @@
 
 #include "render/bundle.h"
 
+#define PLAN_TEXT_MAX ((size_t)200)
+
 enum action { ACTION_CREATE, ACTION_CHANGE, ACTION_RECREATE, ACTION_DELETE, ACTION_REFUSED };
 
 const char *action_name(enum action a); /* "create" "change" "recreate" "delete" "refused" */
@@ -14,6 +16,11 @@ struct object_change {
 	const char *id;   /* "StatefulSet/train" */
 	enum action action;
 	const char *const *fields; /* dotted paths that differ, at most 20; empty for create and delete */
+	/*
+	 * What each field held and holds, on one line for people, at most PLAN_TEXT_MAX bytes and redacted; NULL: it was or is not there. Of what
+	 * is sealed both are NULL.
+	 */
+	const char *const *was, *const *is;
 	size_t nfields;
 	bool restarts;    /* pods are restarted by it */
 	bool pauses, resumes; /* replicas go to, or come from, 0 */

@@ -46,8 +46,9 @@ memo_drop(struct pulls *p, struct memo *m)
 
 	(void)snprintf(key, sizeof(key), "%lld", (long long)m->number);
 	(void)snprintf(ref, sizeof(ref), GIT_PULLS "%s/head", key);
-	if (git_ref_read(p->git, ref, &id, NULL) == 0)
-		(void)git_ref_delete(p->git, ref, &id, NULL); /* else it stays: some kilobytes */
+	/* one that cannot be deleted stays: some kilobytes */
+	if (git_ref_read(p->git, ref, &id, NULL) < 0 || git_ref_delete(p->git, ref, &id, NULL) < 0)
+		p->dirty = true;
 	(void)map_del(&p->memos, key);
 	memo_free(m);
 	p->dirty = true;

@@ -26,6 +26,12 @@ static const struct {
 	[SUM_ENVIRONMENTS] = { "environments", false, false, NULL },
 };
 
+const char *
+sum_name(enum sum k)
+{
+	return sums[k].key;
+}
+
 int64_t
 size_plus(int64_t a, int64_t b)
 {
@@ -296,9 +302,15 @@ limit_part(const struct sum_limit *l, const struct use *u)
 }
 
 const char *
+sum_text(struct arena *mem, enum sum k, int64_t n)
+{
+	return sums[k].text ? sums[k].text(mem, n) : arena_printf(mem, "%" PRId64, n);
+}
+
+const char *
 limit_text(struct arena *mem, const struct sum_limit *l, int64_t n)
 {
-	return sums[l->sum].text ? sums[l->sum].text(mem, n) : arena_printf(mem, "%" PRId64, n);
+	return sum_text(mem, l->sum, n);
 }
 
 const char *

@@ -43,10 +43,16 @@ size_t limits_of_queue(const struct site *s, const char *team, const char *flavo
 /* Does any team have a quota? Then anybody may be held by it. */
 bool limits_any_queue(const struct site *s);
 
+/* "gpu", "cpu", "memory", "storage", "environments": as limits and quotas name it. */
+const char *sum_name(enum sum k);
+
+/* "40", "1500m", "64Gi" */
+const char *sum_text(struct arena *mem, enum sum k, int64_t n);
+
 /* The part of `u` that counts against `l`. */
 int64_t limit_part(const struct sum_limit *l, const struct use *u);
 
-/* "40", "1500m", "64Gi"; and "team 'nlp' would hold 40 of 32 gpu of flavor 'gpu-large'". */
+/* sum_text; and "team 'nlp' would hold 40 of 32 gpu of flavor 'gpu-large'". */
 const char *limit_text(struct arena *mem, const struct sum_limit *l, int64_t n);
 const char *limit_say(struct arena *mem, const struct sum_limit *l, int64_t sum);
 

@@ -1,74 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two passes of a daemon that would apply base and then head, by use alone. */
-#include "cli/plan_holds.h"
+#include "preview_holds.h"
 
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
-#include "lib/git/git.h"
 #include "status/status.h"
 #include "validate/holds.h"
 
-struct plan_holds {
+struct preview_holds {
 	struct holds *holds;
 	const struct site *site; /* of the world that is asked */
 	struct world *world;
 	struct arena *mem;
-	struct git_repo *git; /* NULL: no status branch */
-	struct oid status;    /* its tree */
+	const struct files *status; /* NULL: no status branch */
 	struct map waited;    /* "alice/train": waited before, with nothing there */
 	struct map waits;     /* waits after */
 	bool merged;          /* what is asked is the head, and what is live has been decided */
 };
 
 static void
-close_git(void *g)
-{
-	git_close(g);
-}
-
-static void
 free_holds(void *p)
 {
-	struct plan_holds *h = p;
+	struct preview_holds *h = p;
 
 	holds_free(h->holds);
 	map_free(&h->waited);
 	map_free(&h->waits);
 }
 
-/* The status branch as this repository has it: a clone's copy of the origin's, else its own. No network. */
-static void
-find_status(struct plan_holds *h, const char *dir)
-{
-	static const char *const refs[] = { "refs/remotes/origin/berth/status", "refs/heads/berth/status" };
-	struct git_commit_info c;
-	struct git_repo *g;
-	struct oid id;
-
-	if (git_open(dir, &g, NULL) < 0)
-		return;
-	arena_defer(h->mem, close_git, g);
-	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]) && !h->git; i++) {
-		if (git_ref_read(g, refs[i], &id, NULL) < 0 || git_commit_read(g, &id, h->mem, &c, NULL) < 0)
-			continue;
-		h->status = c.tree;
-		h->git = g;
-	}
-}
-
 static struct value *
-read_doc(const struct plan_holds *h, struct arena *mem, const char *owner, const char *name)
+read_doc(const struct preview_holds *h, struct arena *mem, const char *owner, const char *name)
 {
 	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name), *bytes;
+	const struct file_entry *f = h->status ? files_find(h->status, path) : NULL;
 	struct report ignored;
 	struct value *v;
 	size_t len;
 
 	report_init(&ignored, mem);
-	if (!h->git || git_tree_read(h->git, &h->status, path, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
+	if (!f || h->status->read(h->status->ctx, f, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
 	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
 		return NULL;
 	return v;
@@ -77,7 +50,7 @@ read_doc(const struct plan_holds *h, struct arena *mem, const char *owner, const
 static bool
 read_use(void *ctx, const char *owner, const char *name, struct use *out, int64_t *since)
 {
-	struct plan_holds *h = ctx;
+	struct preview_holds *h = ctx;
 	struct value *v = read_doc(h, h->mem, owner, name);
 
 	/* who waits already has its place in the row, as the daemon has it */
@@ -98,7 +71,7 @@ no_age(void *ctx, const char *owner, const char *name)
 
 /* Of what main asks for: is anything of it there? Only what waits for its first time is not. */
 static bool
-is_there(const struct plan_holds *h, struct arena *mem, const char *owner, const char *name)
+is_there(const struct preview_holds *h, struct arena *mem, const char *owner, const char *name)
 {
 	struct value *v = read_doc(h, mem, owner, name);
 	const char *reason = value_as_str(value_at(v, "pending.reason"), "");
@@ -110,7 +83,7 @@ static int
 ask_env(void *ctx, const struct env_result *r, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20);
-	struct plan_holds *h = ctx;
+	struct preview_holds *h = ctx;
 	struct use u;
 
 	(void)e;
@@ -122,7 +95,7 @@ ask_env(void *ctx, const struct env_result *r, struct err *e)
 }
 
 static int
-ask_all(struct plan_holds *h, struct err *e)
+ask_all(struct preview_holds *h, struct err *e)
 {
 	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
 	const char **owners;
@@ -148,7 +121,7 @@ key_of(struct arena *mem, const char *owner, const char *name)
 
 /* After a decision: who waits. `first`: only those of whom nothing is there. */
 static void
-collect(struct plan_holds *h, struct map *out, bool first)
+collect(struct preview_holds *h, struct map *out, bool first)
 {
 	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
 	const char **owners, *const *names, *why;
@@ -168,7 +141,7 @@ collect(struct plan_holds *h, struct map *out, bool first)
 
 /* Environments whose file is gone free their place. */
 static void
-drop_gone(struct plan_holds *h, struct world *base, struct world *head)
+drop_gone(struct preview_holds *h, struct world *base, struct world *head)
 {
 	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
 	const char **owners, *const *was, *const *is;
@@ -205,20 +178,20 @@ any_limit(const struct world *w, struct arena *mem)
 }
 
 int
-plan_holds_make(struct world *base, struct world *head, const char *dir, struct arena *mem, struct plan_holds **out, struct err *e)
+preview_holds_make(struct world *base, struct world *head, const struct files *status, struct arena *mem, struct preview_holds **out, struct err *e)
 {
-	struct plan_holds *h = arena_alloc(mem, sizeof(*h));
+	struct preview_holds *h = arena_alloc(mem, sizeof(*h));
 	const struct holds_query how = { .ctx = h, .mem = mem, .read = read_use, .age = no_age, .now = clock_now() };
 	int rc;
 
 	*out = h;
 	h->mem = mem;
+	h->status = status;
 	h->holds = holds_new();
 	arena_defer(mem, free_holds, h);
 	if (!any_limit(head, mem) && (!base || !any_limit(base, mem)))
 		return 0;
 	if (base) {
-		find_status(h, dir);
 		h->world = base;
 		h->site = world_site(base);
 		holds_begin(h->holds);
@@ -242,13 +215,31 @@ plan_holds_make(struct world *base, struct world *head, const char *dir, struct 
 }
 
 const char *
-plan_holds_waits(const struct plan_holds *h, const char *owner, const char *name)
+preview_holds_waits(const struct preview_holds *h, const char *owner, const char *name)
 {
 	return map_get(&h->waits, key_of(h->mem, owner, name));
 }
 
 bool
-plan_holds_absent(const struct plan_holds *h, const char *owner, const char *name)
+preview_holds_absent(const struct preview_holds *h, const char *owner, const char *name)
 {
 	return map_get(&h->waited, key_of(h->mem, owner, name)) != NULL;
+}
+
+static bool
+names_any(const struct map *m, const char *owner)
+{
+	size_t len = strlen(owner);
+	const char *key;
+
+	for (size_t i = 0; map_next(m, &i, &key, NULL);)
+		if (strncmp(key, owner, len) == 0 && key[len] == '/')
+			return true;
+	return false;
+}
+
+bool
+preview_holds_concern(const struct preview_holds *h, const char *owner)
+{
+	return names_any(&h->waited, owner) || names_any(&h->waits, owner);
 }
