@@ -20,6 +20,7 @@ struct daemon_config {
 	bool has_trust_anchor;
 	struct oid trust_anchor;  /* where proofs of approval begin */
 	const char *listen;       /* "ADDR:PORT" or NULL */
+	const char *hook_secret;  /* file with what signs the hooks of a forge; NULL: there are none. Needs `listen`, and is not for `once` */
 	bool once;                /* one pass, then return */
 	bool has_accept_rewind;
 	struct oid accept_rewind;
