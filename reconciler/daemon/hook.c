@@ -12,6 +12,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/base/redact.h"
+#include "lib/base/str.h"
 
 #define FILE_MAX_LEN 8192
 #define RENEW "make a new secret and give it to the forge"
@@ -89,12 +90,24 @@ look_at_secret(struct hooks *h)
 		webhook_secrets_free(&h->secrets);
 }
 
+/* Somebody's slip: an error that names the "file" would show it once more. */
+static bool
+is_secret(const char *path)
+{
+	return str_starts(path, "whsec_") || (strlen(path) >= WEBHOOK_SECRET_MIN && !strchr(path, '/') && !fs_exists(path));
+}
+
 int
 hooks_open(const char *secret_file, int wake_fd, struct hooks **out, struct err *e)
 {
 	struct hooks *h = calloc(1, sizeof(*h));
 	int rc;
 
+	if (is_secret(secret_file)) {
+		free(h);
+		(void)err_set(e, ERR_NOTFOUND, "--hook-secret: there is no file of that name, and it may be the secret itself");
+		return err_hint(e, "it takes the name of a file; a secret that stood there was seen by whoever lists processes: make a new one");
+	}
 	if (!h)
 		abort();
 	h->file = secret_file;
@@ -139,13 +152,20 @@ find(struct hooks *h, const struct delivery *d, bool by_body, struct delivery **
 
 /* -- one request ----------------------------------------------------------------------------------------------------- */
 
+static void
+put(char to[HOOK_REASON_MAX], const char *forge, const char *text)
+{
+	if (snprintf(to, HOOK_REASON_MAX, "%s: %s", forge, text) >= HOOK_REASON_MAX)
+		memcpy(to + HOOK_REASON_MAX - 4, "...", 4);
+}
+
 void
 hooks_refuse(struct hooks *h, const char *forge, const char *reason)
 {
 	(void)pthread_mutex_lock(&h->lock);
 	h->counts.refused++;
 	h->untold++;
-	(void)snprintf(h->reason, sizeof(h->reason), "%s: %s", forge, reason);
+	put(h->reason, forge, reason);
 	(void)pthread_mutex_unlock(&h->lock);
 }
 
@@ -163,7 +183,7 @@ hint(struct hooks *h, const char *forge, const char *about)
 	(void)pthread_mutex_lock(&h->lock);
 	h->counts.accepted++;
 	h->hints++;
-	(void)snprintf(h->about, sizeof(h->about), "%s: %s", forge, about);
+	put(h->about, forge, about);
 	(void)pthread_mutex_unlock(&h->lock);
 	while (write(h->wake_fd, "h", 1) < 0 && errno == EINTR)
 		;

@@ -121,9 +121,13 @@ static const struct {
 	{ false, "push", on_push },
 	{ false, "pull_request", on_pull },
 	{ false, "pull_request_review", on_review },
-	{ false, "pull_request_approved", on_review }, /* Gitea's three for one review */
+	{ false, "pull_request_sync", on_pull }, /* Gitea's; of reviews it has three, by two names in the course of time */
+	{ false, "pull_request_approved", on_review },
 	{ false, "pull_request_rejected", on_review },
 	{ false, "pull_request_comment", on_review },
+	{ false, "pull_request_review_approved", on_review },
+	{ false, "pull_request_review_rejected", on_review },
+	{ false, "pull_request_review_comment", on_review },
 	{ false, "issue_comment", on_comment },
 	{ true, "push", on_push },
 	{ true, "merge_request", on_pull },

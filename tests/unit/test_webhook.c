@@ -192,6 +192,25 @@ test_gitlab_signed(void **state)
 	judge(&w, KEY_WHSEC, "not a signature");
 }
 
+/* The specification's own example (standard-webhooks 1.0.0, libraries' tests). */
+static void
+test_standard_example(void **state)
+{
+	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+	struct webhook_secrets s = secrets(secret);
+	struct webhook w = hook(WEBHOOK_GITLAB, "{\"test\": 2432232314}");
+	struct err e;
+
+	(void)state;
+	w.headers[WEBHOOK_ID] = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+	w.headers[WEBHOOK_TIMESTAMP] = "1614265330";
+	w.headers[WEBHOOK_SIGNATURE] = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+	assert_int_equal(webhook_verify(&w, &s, 1614265330, NULL), 0);
+	assert_int_equal(webhook_verify(&w, &s, NOW, &e), ERR_DENIED);
+	assert_non_null(strstr(e.text, "more than 300 s"));
+	webhook_secrets_free(&s);
+}
+
 static void
 test_window(void **state)
 {
@@ -269,6 +288,7 @@ static const struct {
 	{ WEBHOOK_GITHUB, "issue_comment", "{\"action\":\"created\",\"issue\":{\"number\":7,\"pull_request\":null}}", "comment on 7", false },
 	{ WEBHOOK_GITEA, "push", "{\"ref\":\"refs/heads/main\",\"after\":\"1\"}", "push to refs/heads/main", true },
 	{ WEBHOOK_GITEA, "pull_request_approved", "{\"action\":\"reviewed\",\"number\":3,\"review\":{\"type\":\"x\"}}", "review of 3", true },
+	{ WEBHOOK_GITEA, "pull_request_review_rejected", "{\"action\":\"reviewed\",\"number\":3}", "review of 3", true },
 	{ WEBHOOK_GITEA, "issue_comment", "{\"action\":\"created\",\"is_pull\":true,\"issue\":{\"number\":3}}", "comment on 3", true },
 	{ WEBHOOK_GITEA, "merge_request", "{\"object_kind\":\"merge_request\"}", "merge_request", false },
 	{ WEBHOOK_GITLAB, NULL, "{\"object_kind\":\"push\",\"ref\":\"refs/heads/main\"}", "push to refs/heads/main", true },
@@ -531,6 +551,10 @@ test_secret_files(void **state)
 	assert_int_equal(hooks_open(s->file, s->wake[1], &other, &e), ERR_DENIED);
 	assert_non_null(strstr(e.hint, "chmod 400"));
 	assert_int_equal(hooks_open(s->folder, s->wake[1], &other, &e), ERR_DENIED);
+	assert_int_equal(hooks_open(KEY_WHSEC, s->wake[1], &other, &e), ERR_NOTFOUND);
+	assert_null(strstr(e.text, "whsec"));
+	assert_int_equal(hooks_open("0123456789abcdef0123456789abcdef", s->wake[1], &other, &e), ERR_NOTFOUND);
+	assert_null(strstr(e.text, "0123"));
 	assert_int_equal(hooks_open("/nowhere/at/all", s->wake[1], &other, &e), ERR_NOTFOUND);
 }
 
@@ -542,6 +566,7 @@ main(void)
 		cmocka_unit_test(test_gitea),
 		cmocka_unit_test(test_gitlab_token),
 		cmocka_unit_test(test_gitlab_signed),
+		cmocka_unit_test(test_standard_example),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_events),
