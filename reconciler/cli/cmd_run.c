@@ -138,11 +138,16 @@ static int
 run(const struct args *a, struct err *e)
 {
 	struct daemon_config c = { .once = args_flag(a, "once"), .listen = args_str(a, "listen", NULL),
-		.lease = args_flag(a, "lease") };
-
+		.hook_secret = args_str(a, "hook-secret", NULL), .lease = args_flag(a, "lease") };
 	int rc = read_forge(a, &c, e);
 
-	return rc < 0 ? rc : run_daemon(a, &c, e);
+	if (rc < 0)
+		return rc;
+	if (c.hook_secret && (!c.listen || c.once)) {
+		(void)err_set(e, ERR_USAGE, "--hook-secret is for a daemon that %s", c.once ? "stays, and --once does not" : "listens");
+		return err_hint(e, c.once ? "leave --hook-secret out" : "add --listen ADDR:PORT, where the forge sends its hooks to /hook/github, /hook/gitlab or /hook/gitea");
+	}
+	return run_daemon(a, &c, e);
 }
 
 static int
@@ -185,7 +190,8 @@ apply(const struct args *a, struct err *e)
 static const struct opt run_opts[] = {
 	COMMON_OPTS,
 	{ "once", NULL, "one pass, then exit: 1 when an environment is held, waiting or failed" },
-	{ "listen", "ADDR:PORT", "serve /healthz and /readyz" },
+	{ "listen", "ADDR:PORT", "serve /healthz and /readyz, and with --hook-secret the hooks of forges" },
+	{ "hook-secret", "FILE", "take hooks at /hook/github, /hook/gitlab and /hook/gitea that are signed with it: a push is seen at once" },
 	{ "forge", "github|gitlab|gitea", "check pull requests there, comment their plan and what comes of it" },
 	{ "forge-token-file", "FILE", "its token (default: that of --token-file)" },
 	{ "forge-api", "URL", "its API (default: from --repo, as https://git.example/api/v1)" },
@@ -206,6 +212,7 @@ const struct verb cmd_run = {
 	.examples = "berth run --repo environments.git --target git --state state\n"
 	            "berth run --repo https://git.example/envs.git --token-file token --state /var/lib/berth --listen :8080\n"
 	            "berth run --repo https://git.example/lab/envs.git --token-file token --state /var/lib/berth --forge gitea\n"
+	            "berth run --repo https://git.example/envs.git --token-file token --state /var/lib/berth --listen :8080 --hook-secret hook\n"
 	            "berth run --repo environments.git --state state --target kubernetes --kubeconfig ~/.kube/config\n"
 	            "berth run --repo environments.git --state state --once\n",
 	.details = "A local repository is looked at ten times a second, a remote one every --interval. SIGTERM and Ctrl-C stop it\n"

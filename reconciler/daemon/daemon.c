@@ -30,6 +30,7 @@
 #define FLUSH_APART_MS 10000  /* between two status commits to a remote */
 #define REFUSED_RETRY_MS 600000
 #define SETTLE_MS 120000      /* `run --once` waits so long for the answers of its target */
+#define HINTED_MS 1000        /* between two polls that hooks ask for */
 #define MANY 100 /* environments in a pass */
 #define BEAT_MAX_MS 180000    /* a network deadline and then some */
 
@@ -48,12 +49,13 @@ struct loop {
 	struct reconciler *reconciler;
 	struct pulls *pulls; /* NULL: no forge */
 	struct server *server;
+	struct hooks *hooks; /* NULL: no secret for them */
 	struct decryptor *decryptor; /* NULL: no master key */
 	struct queue queue;
 	struct health health;
 	char run[17], identity[320];
 	int lock_fd, wake[2];
-	int64_t last_flush;
+	int64_t last_flush, last_poll;
 	bool refused, passed, led;
 	struct oid failed_at; /* main's tip when a pass failed: another tip is tried at once */
 	char last_error[1024]; /* the same trouble is logged once, then counted */
@@ -149,12 +151,31 @@ all_well(struct loop *l, const char *job, const char *stage)
 
 /* -- jobs ---------------------------------------------------------------------------------------------------------- */
 
+/* Before the look and not after it: a hint that comes meanwhile may be of something that this one does not see. */
+static void
+take_hint(struct loop *l)
+{
+	struct log_about a = about(l, "repo");
+	char text[HOOK_REASON_MAX], more[40] = "";
+	uint64_t n;
+
+	l->last_poll = clock_mono_ms();
+	if (!l->hooks || !hooks_hint(l->hooks, text, &n))
+		return;
+	if (n > 1)
+		(void)snprintf(more, sizeof(more), ", and %llu before it", (unsigned long long)n - 1);
+	log_line(LOG_INFO, &a, "hook of %s%s", text, more);
+	pulls_poke(l->pulls);
+}
+
 static int
 do_poll(struct loop *l, struct err *e)
 {
 	bool moved;
-	int rc = source_poll(l->source, &moved, e);
+	int rc;
 
+	take_hint(l);
+	rc = source_poll(l->source, &moved, e);
 	if (rc < 0) {
 		if (!stopping)
 			trouble(l, JOB_POLL, "repo", e);
@@ -336,6 +357,24 @@ tell_of_decryptor(struct loop *l)
 }
 
 static void
+look_at_hooks(struct loop *l)
+{
+	struct log_about a = about(l, "repo");
+	char text[HOOK_REASON_MAX], drop[256];
+	int64_t now = clock_mono_ms(), next = l->last_poll + HINTED_MS;
+	uint64_t n;
+
+	if (!l->hooks)
+		return;
+	while (!stopping && read(l->wake[0], drop, sizeof(drop)) == (ssize_t)sizeof(drop))
+		;
+	if (hooks_waiting(l->hooks))
+		queue_at(&l->queue, JOB_POLL, l->last_poll && next > now ? next : now);
+	if (hooks_refused(l->hooks, now, text, &n))
+		log_line(LOG_WARN, &a, "%llu hook%s refused, last of %s", (unsigned long long)n, n == 1 ? "" : "s", text);
+}
+
+static void
 turn(struct loop *l)
 {
 	struct err e = { 0 };
@@ -344,6 +383,7 @@ turn(struct loop *l)
 
 	atomic_store(&l->health.beat, clock_mono_ms());
 	pulls_allow(l->pulls, leading(l));
+	look_at_hooks(l);
 	if (!leading(l)) {
 		wait_for(l, LOOK_MS * 10);
 		return;
@@ -521,15 +561,18 @@ open_all(struct loop *l, struct err *e)
 {
 	int rc;
 
+	if (l->c->hook_secret && (rc = hooks_open(l->c->hook_secret, l->wake[1], &l->hooks, e)) < 0)
+		return rc;
 	if ((rc = lock_state(l, e)) < 0 || (rc = start_decryptor(l, e)) < 0 || (rc = open_work(l, e)) < 0)
 		return rc;
-	return l->c->listen ? server_start(l->c->listen, &l->health, &l->server, e) : 0;
+	return l->c->listen ? server_start(l->c->listen, &l->health, l->hooks, &l->server, e) : 0;
 }
 
 static void
 close_all(struct loop *l)
 {
 	server_stop(l->server);
+	hooks_close(l->hooks);
 	close_work(l);
 	decryptor_stop(l->decryptor);
 	for (int i = 0; i < 2; i++)

@@ -23,6 +23,7 @@ struct daemon_config {
 	const char *listen;       /* "ADDR:PORT" or NULL */
 	bool forge;               /* pull requests are spoken to: `forge_as`, whose api and repo are filled in; not for `once` */
 	struct forge_config forge_as;
+	const char *hook_secret;  /* file with what signs the hooks of a forge; NULL: there are none. Needs `listen`, and is not for `once` */
 	bool once;                /* one pass, then return */
 	bool has_accept_rewind;
 	struct oid accept_rewind;

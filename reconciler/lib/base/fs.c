@@ -63,6 +63,55 @@ fs_read(const char *path, size_t max, struct arena *mem, char **bytes, size_t *l
 }
 
 int
+fs_check_private(const char *path, const struct stat *st, const char *renew, struct err *e)
+{
+	unsigned int mode = st->st_mode & 07777, open_to = st->st_uid == 0 ? 037 : 077;
+
+	if (!S_ISREG(st->st_mode))
+		return err_set(e, ERR_DENIED, "%s is no regular file", path);
+	if (st->st_uid != 0 && st->st_uid != geteuid()) {
+		(void)err_set(e, ERR_DENIED, "%s belongs to user %u, neither to this one (%u) nor to root", path, st->st_uid, geteuid());
+		return err_hint(e, "chown %u %s", geteuid(), path);
+	}
+	if (mode & open_to) {
+		(void)err_set(e, ERR_DENIED, "%s can be read or written by others (mode %04o)", path, mode);
+		return err_hint(e, "chmod 400 %s; where others may have read it, %s", path, renew);
+	}
+	return 0;
+}
+
+int
+fs_read_private(const char *path, const char *renew, char *bytes, size_t max, size_t *n, struct stat *st, struct err *e)
+{
+	int AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t have = 0;
+	int rc;
+
+	if (fd < 0)
+		return err_errno(e, "open %s", path);
+	if (fstat(fd, st) < 0)
+		return err_errno(e, "stat %s", path);
+	if ((rc = fs_check_private(path, st, renew, e)) < 0)
+		return rc;
+	while (have <= max) {
+		ssize_t got = read(fd, bytes + have, max + 1 - have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(e, "read %s", path);
+		if (got == 0)
+			break;
+		have += (size_t)got;
+	}
+	if (have > max)
+		return err_set(e, ERR_INVALID, "%s is larger than %zu bytes", path, max);
+	bytes[have] = '\0';
+	*n = have;
+	return 0;
+}
+
+int
 fs_write_all(int fd, const void *bytes, size_t n)
 {
 	for (const char *p = bytes; n;) {

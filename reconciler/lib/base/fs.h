@@ -12,6 +12,19 @@
 /* Reads a regular file of at most `max` bytes; NUL-terminated behind *len. Larger is ERR_INVALID, missing ERR_NOTFOUND. */
 int fs_read(const char *path, size_t max, struct arena *mem, char **bytes, size_t *len, struct err *e) MUST_USE;
 
+/*
+ * A file with a secret in it: regular, of root or of this user, and nobody else's to read or write (0400, 0600; of root's also 0440).
+ * ERR_DENIED says which of these it is not; `renew` is what to do where others may have read it ("make a new key").
+ */
+struct stat;
+int fs_check_private(const char *path, const struct stat *st, const char *renew, struct err *e) MUST_USE;
+
+/*
+ * Reads such a file into `bytes` (of `max` + 1), without a copy that nobody wipes; NUL-terminated behind *n. *st is of what was read.
+ * More than `max` bytes is ERR_INVALID.
+ */
+int fs_read_private(const char *path, const char *renew, char *bytes, size_t max, size_t *n, struct stat *st, struct err *e) MUST_USE;
+
 /* Writes a temporary file beside `path`, fsyncs it and renames it: readers see the old or the new bytes, never half. */
 int fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned int mode, struct err *e) MUST_USE;
 

@@ -2,7 +2,10 @@
 /* Digests by OpenSSL's EVP interface. */
 #include "lib/base/hash.h"
 
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -150,6 +153,32 @@ hash_bytes(const void *p, size_t n, struct digest *out)
 	hash_init(&h);
 	hash_add(&h, p, n);
 	hash_final(&h, out);
+}
+
+void
+hash_hmac(const void *key, size_t n, const struct hash_part *parts, size_t nparts, struct digest *out)
+{
+	char sha256[] = "SHA256";
+	OSSL_PARAM how[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0), OSSL_PARAM_construct_end() };
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *c = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	size_t len = 0;
+
+	if (!c || EVP_MAC_init(c, key, n, how) != 1)
+		abort();
+	for (size_t i = 0; i < nparts; i++)
+		if (parts[i].n && EVP_MAC_update(c, parts[i].p, parts[i].n) != 1)
+			abort();
+	if (EVP_MAC_final(c, out->b, &len, sizeof(out->b)) != 1 || len != sizeof(out->b))
+		abort();
+	EVP_MAC_CTX_free(c);
+	EVP_MAC_free(mac);
+}
+
+bool
+digest_same(const struct digest *a, const struct digest *b)
+{
+	return CRYPTO_memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 digests, and SHA-1 for git's ids (FIPS 180-4, by OpenSSL: it uses the processor's own instructions). */
+/* SHA-256 digests, HMAC with them, and SHA-1 for git's ids (FIPS 180-4, by OpenSSL: it uses the processor's own instructions). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,16 @@ void hash_field_str(struct hash_state *h, const char *s); /* NULL counts as "" *
 void hash_final(struct hash_state *h, struct digest *out);
 
 void hash_bytes(const void *p, size_t n, struct digest *out);
+
+/* HMAC-SHA-256 (RFC 2104) over the parts, one behind the other. The key is not empty. */
+struct hash_part {
+	const void *p;
+	size_t n;
+};
+void hash_hmac(const void *key, size_t n, const struct hash_part *parts, size_t nparts, struct digest *out);
+
+/* Compares in a time that does not tell where two differ: for what a stranger may try again and again. */
+bool digest_same(const struct digest *a, const struct digest *b);
 
 /* Lower-case hexadecimal. */
 void digest_hex(const struct digest *d, char out[DIGEST_HEX]);

@@ -99,18 +99,10 @@ master_text(const struct master *m, struct secret *out)
 static int
 check_file(const char *path, const struct stat *st, struct err *e)
 {
-	unsigned int mode = st->st_mode & 07777, open_to = st->st_uid == 0 ? 037 : 077;
+	int rc = fs_check_private(path, st, "make a new key: docs/admins.md, Keys", e);
 
-	if (!S_ISREG(st->st_mode))
-		return err_set(e, ERR_DENIED, "%s is no regular file", path);
-	if (st->st_uid != 0 && st->st_uid != geteuid()) {
-		(void)err_set(e, ERR_DENIED, "%s belongs to user %u, neither to this one (%u) nor to root", path, st->st_uid, geteuid());
-		return err_hint(e, "chown %u %s", geteuid(), path);
-	}
-	if (mode & open_to) {
-		(void)err_set(e, ERR_DENIED, "%s can be read or written by others (mode %04o)", path, mode);
-		return err_hint(e, "chmod 400 %s; where others may have read it, make a new key: docs/admins.md, Keys", path);
-	}
+	if (rc < 0)
+		return rc;
 	if (st->st_size > (off_t)FILE_MAX_LEN)
 		return err_set(e, ERR_INVALID, "%s is larger than a master key's file can be (%zu bytes)", path, FILE_MAX_LEN);
 	return 0;
