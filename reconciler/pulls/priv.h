@@ -56,7 +56,7 @@ struct pulls {
 	struct pulls_counts counts;
 	uint64_t looks;
 	unsigned failures;
-	char last_error[512];
+	char last_error[1024];
 };
 
 /* What one turn knows of the branches. */

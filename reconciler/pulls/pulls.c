@@ -52,7 +52,7 @@ fetch(struct pulls *p, const char *const *refs, size_t n, struct err *e)
 static int
 fetch_heads(struct pulls *p, const struct now *now, const struct forge_pulls *list, struct arena *mem, struct err *e)
 {
-	const char *form = p->c.forge.kind == FORGE_GITLAB ? "refs/merge-requests/%lld/head" : "refs/pull/%lld/head";
+	const char *where = p->c.forge.kind == FORGE_GITLAB ? "merge-requests" : "pull";
 	const char *refs[GIT_FETCH_MAX];
 	size_t n = 0;
 
@@ -63,7 +63,7 @@ fetch_heads(struct pulls *p, const struct now *now, const struct forge_pulls *li
 
 		if (!m || !is_due(now, m, pull) || is_here(p, pull->head_sha))
 			continue;
-		refs[n++] = arena_printf(mem, form, (long long)pull->number);
+		refs[n++] = arena_printf(mem, "refs/%s/%lld/head", where, (long long)pull->number);
 		if (n < GIT_FETCH_MAX)
 			continue;
 		if ((rc = fetch(p, refs, n, e)) < 0)
