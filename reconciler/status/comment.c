@@ -480,7 +480,7 @@ after_merge(struct sheet *s)
 	buf_str(s->out, " berth applies this by itself");
 	if (!s->f->unknown && s->f->mode != APPROVAL_NONE && s->f->missing)
 		buf_str(s->out, ", once the approval is there; until then everything stays as it is");
-	buf_str(s->out, s->f->unknown ? "; `berth status` tells what came of it.\n" : ". What comes of it is written here.\n");
+	buf_str(s->out, s->f->lasting ? ". What comes of it is written here.\n" : ". `berth status` tells what came of it.\n");
 }
 
 /* -- details ------------------------------------------------------------------------------------------------------------------------ */
@@ -582,7 +582,7 @@ last_lines(struct sheet *s)
 		buf_str(s->out, " shows all of it.\n");
 	}
 	if (commit_of(s->f->head))
-		buf_printf(s->out, "\n<sub>Plan of `%.12s`; written anew when what it does changes.</sub>\n", s->f->head);
+		buf_printf(s->out, "\n<sub>Plan of `%.12s`%s.</sub>\n", s->f->head, s->f->lasting ? "; written anew when what it does changes" : "");
 }
 
 /* -- the whole ---------------------------------------------------------------------------------------------------------------------- */

@@ -221,7 +221,7 @@ hostile_facts(const char *text)
 {
 	static const struct comment_command commands[] = { { "/berth plan", "look again" } };
 
-	return (struct comment_facts){ .base = BASE, .head = HEAD, .fetch = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text,
+	return (struct comment_facts){ .base = BASE, .head = HEAD, .fetch = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text, .lasting = true,
 		.commands = commands, .ncommands = 1, .full = text, .main = text };
 }
 
@@ -573,7 +573,7 @@ test_examples(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
-		struct comment_facts f = { .base = BASE, .head = HEAD, .mode = i % 2 ? APPROVAL_SIGNED : APPROVAL_FORGE, .commands = commands, .ncommands = 1,
+		struct comment_facts f = { .base = BASE, .head = HEAD, .mode = i % 2 ? APPROVAL_SIGNED : APPROVAL_FORGE, .lasting = true, .commands = commands, .ncommands = 1,
 			.missing = "1 more of carol, dana; alice is its owner", .approved = i % 2 ? "bo" : NULL, .fetch = "git fetch origin refs/pull/7/head" };
 		struct buf out AUTO_BUF = BUF_INIT(0);
 		struct planned p;
