@@ -93,8 +93,9 @@ summary(struct sheet *s)
 	part(s->out, &sep, p->refused, "refused in part");
 	part(s->out, &sep, p->data, "with data at stake");
 	if (strcmp(sep, "**") != 0)
-		buf_str(s->out, "**, ");
-	buf_printf(s->out, "%zu unchanged. What the files ask for; no cluster was read.\n", p->same);
+		buf_str(s->out, "**. ");
+	/* how much is unchanged is not said: it would be another number, and another comment, with every merge */
+	buf_str(s->out, "What the files ask for; no cluster was read.\n");
 }
 
 /* -- what a person has to know first ------------------------------------------------------------------------------------------- */

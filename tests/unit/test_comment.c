@@ -534,19 +534,24 @@ tree_with(const struct example *x)
 }
 
 static void
-preview_of(const struct example *x, bool touched, struct planned *out)
+preview_between(struct fixture *base, struct fixture *head, bool touched, struct planned *out)
 {
-	struct fixture *base = tree_with(NULL), *head = tree_with(x);
 	struct preview_ask ask = { .base = &base->files, .head = &head->files, .touched = touched };
 	struct preview *p;
 	struct err e = { 0 };
 
 	assert_int_equal(preview_new(&p, &e), 0);
 	if (preview_make(p, &ask, mem, out, &e) < 0)
-		fail_msg("%s: %s", x->name, e.text);
+		fail_msg("%s", e.text);
 	preview_free(p);
 	fixture_free(base);
 	fixture_free(head);
+}
+
+static void
+preview_of(const struct example *x, bool touched, struct planned *out)
+{
+	preview_between(tree_with(NULL), tree_with(x), touched, out);
 }
 
 static void
@@ -600,6 +605,31 @@ test_touched(void **state)
 		comment_plan(&some, &f, &y);
 		assert_string_equal(buf_cstr(&x), buf_cstr(&y));
 		assert_int_equal(all.envs, some.envs);
+	}
+}
+
+/* What somebody else merged meanwhile, with no sum of this change's: the comment stays. */
+static void
+test_main_moves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
+		struct fixture *base = tree_with(NULL), *head = tree_with(&examples[i]), *trees[] = { base, head };
+		struct comment_facts f = { .base = BASE, .head = HEAD, .lasting = true };
+		struct buf before AUTO_BUF = BUF_INIT(0), after AUTO_BUF = BUF_INIT(0);
+		struct planned p;
+
+		for (size_t k = 0; k < 2; k++) {
+			fixture_add(trees[k], "envs/carol/other.yaml", "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: cpu-small\n");
+			for (size_t j = 0; j < trees[k]->files.n; j++)
+				git_hash_blob(trees[k]->texts[j], trees[k]->sizes[j], &trees[k]->entries[j].id);
+		}
+		preview_between(base, head, i % 2, &p);
+		comment_plan(&p, &f, &after);
+		f.base = HEAD;
+		preview_of(&examples[i], i % 2, &p);
+		comment_plan(&p, &f, &before);
+		assert_string_equal(strchr(buf_cstr(&before), '\n'), strchr(buf_cstr(&after), '\n'));
 	}
 }
 
@@ -691,6 +721,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result_cut, setup, teardown),
 	};
