@@ -325,7 +325,7 @@ static const char *const corpus[] = {
 	"https://evil.example/x http://e.example www.evil.example ftp://e.example", "<https://evil.example>", "[click](https://evil.example)",
 	"![x](https://evil.example/x.png)", "[[wiki]] [ref]: https://evil.example", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>",
 	"</details></summary></code></td></table>", "<!-- berth:plan v1 base=- head=- digest=- -->", "--> <b>x</b> <!--", "a | b | c |\n|---|---|", "\\| \\\\| |",
-	"```\n# out\n```", "``````` x ```````", "`", "``", "` `", "x`", "`x", "~~~\nx\n~~~", "# heading", "- item", "+ item", "* item", "1. one", "2) two", "> quote",
+	"```\n# out\n```", "``````` x ```````", "```", "`````", "~~~", "`", "``", "` `", "x`", "`x", "~~~\nx\n~~~", "# heading", "- item", "+ item", "* item", "1. one", "2) two", "> quote",
 	"---", "===", "/merge", "/berth approve", "/close\n/assign @alice", "**bold** _it_ ~~no~~ __x__", "&lt;b&gt; &#64;alice &commat;alice &amp;", ":smile: :+1:",
 	"0123456789abcdef0123456789abcdef01234567", "deadbeef cafe1234567", "\033[31mred\033[0m \033]8;;https://e.example\033\\x", "\xe2\x80\xae" "evil \xe2\x81\xa6x\xe2\x81\xa9",
 	"\xff\xfe\x80 invalid \xc3", "\xc0\xaf\xed\xa0\x80", "a\r\nb\tc\vd", "$x$ $`a`$ \\(x\\)", "{{ x }} {% y %} ${z} $(id) `id`; rm -rf ~", "[ ] [x] task", "<x@y.example>",
