@@ -117,7 +117,7 @@ warn_data(struct sheet *s, const struct planned_row *row, struct buf *out)
 		}
 		md_code(s->mem, out, row->plan.objects[i].id);
 	}
-	buf_str(out, " would be deleted with what is on it\n");
+	buf_str(out, " would be deleted or left behind, with what is on it\n");
 }
 
 static void

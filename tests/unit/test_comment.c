@@ -533,17 +533,27 @@ tree_with(const struct example *x)
 	return f;
 }
 
+/* One for all tests: what it was given before is gone by then. */
+static struct preview *preview;
+
+static int
+end(void **state)
+{
+	(void)state;
+	preview_free(preview);
+	return 0;
+}
+
 static void
 preview_between(struct fixture *base, struct fixture *head, bool touched, struct planned *out)
 {
 	struct preview_ask ask = { .base = &base->files, .head = &head->files, .touched = touched };
-	struct preview *p;
 	struct err e = { 0 };
 
-	assert_int_equal(preview_new(&p, &e), 0);
-	if (preview_make(p, &ask, mem, out, &e) < 0)
+	if (!preview)
+		assert_int_equal(preview_new(&preview, &e), 0);
+	if (preview_make(preview, &ask, mem, out, &e) < 0)
 		fail_msg("%s", e.text);
-	preview_free(p);
 	fixture_free(base);
 	fixture_free(head);
 }
@@ -606,6 +616,34 @@ test_touched(void **state)
 		assert_string_equal(buf_cstr(&x), buf_cstr(&y));
 		assert_int_equal(all.envs, some.envs);
 	}
+}
+
+/* Without a base everything is new; a base that berth would not apply is none; such a head is an error that names its place. */
+static void
+test_odd_trees(void **state)
+{
+	struct fixture *good = tree_with(NULL), *bad = tree_with(NULL);
+	struct preview_ask first = { .head = &good->files }, from_bad = { .base = &bad->files, .head = &good->files, .touched = true },
+		to_bad = { .base = &good->files, .head = &bad->files };
+	struct planned a, b, untouched = { .n = 77 };
+	struct err e = { 0 };
+
+	(void)state;
+	if (!preview)
+		assert_int_equal(preview_new(&preview, &e), 0);
+	fixture_add(bad, "berth.yaml", "apiVersion: berth.dev/v1\nkind: Organization\nspec: {approvals: {mode: none}, x: 1}\n");
+	assert_int_equal(preview_make(preview, &first, mem, &a, &e), 0);
+	assert_int_equal(preview_make(preview, &from_bad, mem, &b, &e), 0);
+	assert_false(a.compared || b.compared);
+	assert_true(a.count[ACTION_CREATE] > 10 && a.count[ACTION_CREATE] == a.n);
+	assert_int_equal(a.n, b.n);
+	assert_int_equal(a.nsums, b.nsums);
+	assert_int_equal(preview_make(preview, &to_bad, mem, &untouched, &e), ERR_INVALID);
+	assert_non_null(strstr(e.text, "berth.yaml:3:"));
+	assert_non_null(strstr(e.hint, "berth validate"));
+	assert_int_equal(untouched.n, 77);
+	fixture_free(good);
+	fixture_free(bad);
 }
 
 /* What somebody else merged meanwhile, with no sum of this change's: the comment stays. */
@@ -721,11 +759,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result_cut, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, end);
 }
