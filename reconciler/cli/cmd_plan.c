@@ -6,6 +6,7 @@
 #include "cli/tree.h"
 #include "lib/git/clone.h"
 #include "preview.h"
+#include "preview_need.h"
 #include "status/comment.h"
 #include "status/status.h"
 
@@ -224,26 +225,64 @@ struct trees {
 	const char *base_commit; /* NULL: there is no base */
 };
 
+/* Commits: where the head left the base's branch, and the head. */
+static int
+ask_need(const struct args *a, struct git_repo *g, const struct trees *t, const struct oid *head, struct comment_facts *f, struct err *e)
+{
+	struct git_commit_info base;
+	struct preview_need need;
+	struct oid id, fork;
+	struct judge *j;
+	char hex[OID_HEX];
+	int rc;
+
+	if ((rc = oid_parse(t->base_commit, &id)) < 0 || (rc = git_commit_read(g, &id, a->mem, &base, e)) < 0 ||
+	    (rc = git_fork_point(g, f->head, t->base_commit, &fork, e)) < 0)
+		return rc;
+	oid_hex(&fork, hex);
+	f->fork = arena_strdup(a->mem, hex);
+	j = judge_new(g);
+	rc = preview_need(j, g, &fork, head, &base.tree, NULL, 0, a->mem, &need, e);
+	judge_free(j);
+	if (rc < 0)
+		return rc;
+	f->unknown = false;
+	f->mode = need.mode;
+	f->missing = need.missing;
+	return 0;
+}
+
+/* Who has to approve, of a commit: berth approves nothing else. What cannot be told is no reason to show no plan. */
+static void
+find_need(const struct args *a, const struct trees *t, struct comment_facts *f)
+{
+	const char *commit = args_str(a, "commit", NULL);
+	struct err e = { 0 };
+	struct git_repo *g;
+	struct oid head;
+	char hex[OID_HEX];
+
+	if (!commit || git_open(args_str(a, "C", "."), &g, NULL) < 0)
+		return;
+	arena_defer(a->mem, close_git, g);
+	if (git_rev_parse(g, commit, &head, NULL) < 0)
+		return;
+	oid_hex(&head, hex);
+	f->head = arena_strdup(a->mem, hex);
+	if (t->base_commit && ask_need(a, g, t, &head, f, &e) < 0)
+		(void)fprintf(stderr, "berth: who has to approve it is not known: %s\n", e.text);
+}
+
 /* As the comment of a pull request has it. */
 static void
 print_markdown(const struct args *a, const struct planned *p, const struct trees *t)
 {
-	const char *commit = args_str(a, "commit", NULL), *base = t->base_commit;
 	struct buf out AUTO_BUF = BUF_INIT(PLAN_MAX);
-	struct comment_facts f = { .base = base, .unknown = true, .full = "berth plan" };
-	char hex[OID_HEX];
-	struct git_repo *g;
-	struct oid id;
+	struct comment_facts f = { .base = t->base_commit, .unknown = true, .full = "berth plan" };
 
-	if (commit && git_open(args_str(a, "C", "."), &g, NULL) == 0) {
-		if (git_rev_parse(g, commit, &id, NULL) == 0) {
-			oid_hex(&id, hex);
-			f.head = hex;
-		}
-		git_close(g);
-	}
-	if (base)
-		f.full = arena_printf(a->mem, "berth plan --base %.12s%s%.12s", base, f.head ? " --commit " : "", f.head ? f.head : "");
+	find_need(a, t, &f);
+	if (f.base)
+		f.full = arena_printf(a->mem, "berth plan --base %.12s%s%.12s", f.base, f.head ? " --commit " : "", f.head ? f.head : "");
 	comment_plan(p, &f, &out);
 	(void)fputs(buf_cstr(&out), stdout);
 }

@@ -83,6 +83,8 @@ show(struct arena *mem, const struct value *v)
 		buf_add(&text, v->str.s, v->str.len < SHOWN_MAX ? v->str.len : SHOWN_MAX);
 	} else {
 		json_write(v, 0, &text);
+		if (text.over)
+			return arena_printf(mem, "(%zu entr%s)", value_len(v), value_len(v) == 1 ? "y" : "ies");
 	}
 	redact(buf_cstr(&text), text.len, &clean);
 	return cut_at(mem, str_line(mem, buf_cstr(&clean)), PLAN_TEXT_MAX);

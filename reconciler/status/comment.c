@@ -93,8 +93,9 @@ summary(struct sheet *s)
 	part(s->out, &sep, p->refused, "refused in part");
 	part(s->out, &sep, p->data, "with data at stake");
 	if (strcmp(sep, "**") != 0)
-		buf_str(s->out, "**, ");
-	buf_printf(s->out, "%zu unchanged. What the files ask for; no cluster was read.\n", p->same);
+		buf_str(s->out, "**. ");
+	/* how much is unchanged is not said: it would be another number, and another comment, with every merge */
+	buf_str(s->out, "What the files ask for; no cluster was read.\n");
 }
 
 /* -- what a person has to know first ------------------------------------------------------------------------------------------- */
@@ -116,7 +117,7 @@ warn_data(struct sheet *s, const struct planned_row *row, struct buf *out)
 		}
 		md_code(s->mem, out, row->plan.objects[i].id);
 	}
-	buf_str(out, " would be deleted with what is on it\n");
+	buf_str(out, " would be deleted or left behind, with what is on it\n");
 }
 
 static void
@@ -480,7 +481,7 @@ after_merge(struct sheet *s)
 	buf_str(s->out, " berth applies this by itself");
 	if (!s->f->unknown && s->f->mode != APPROVAL_NONE && s->f->missing)
 		buf_str(s->out, ", once the approval is there; until then everything stays as it is");
-	buf_str(s->out, s->f->unknown ? "; `berth status` tells what came of it.\n" : ". What comes of it is written here.\n");
+	buf_str(s->out, s->f->lasting ? ". What comes of it is written here.\n" : ". `berth status` tells what came of it.\n");
 }
 
 /* -- details ------------------------------------------------------------------------------------------------------------------------ */
@@ -582,7 +583,7 @@ last_lines(struct sheet *s)
 		buf_str(s->out, " shows all of it.\n");
 	}
 	if (commit_of(s->f->head))
-		buf_printf(s->out, "\n<sub>Plan of `%.12s`; written anew when what it does changes.</sub>\n", s->f->head);
+		buf_printf(s->out, "\n<sub>Plan of `%.12s`%s.</sub>\n", s->f->head, s->f->lasting ? "; written anew when what it does changes" : "");
 }
 
 /* -- the whole ---------------------------------------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ struct comment_facts {
 	const char *missing;         /* who must still approve, as approval_enough says it; NULL: nobody */
 	const char *approved;        /* "carol, dana": who has; NULL: nobody */
 	bool unknown;                /* nobody looked at approvals: nothing is said of them */
+	bool lasting;                /* it is written anew when the plan changes, and tells what came of it after the merge */
 	const struct comment_command *commands; /* what a comment of one full line may ask for */
 	size_t ncommands;
 	const char *full;            /* the command that shows all of it; NULL: berth plan */

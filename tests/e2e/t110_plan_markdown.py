@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 from lab import Site, berth, check, done, env_spec, git
+from signers import commit, key, signed_site
 
 MARK = re.compile(r"\A<!-- berth:plan v1 base=([0-9a-f]{40}|-) head=([0-9a-f]{40}|-) digest=([0-9a-f]{64}) -->\n")
 
@@ -72,4 +73,24 @@ check("cut below what GitHub takes, and how to see the rest", len(said.out.encod
       re.search(r"\*\*Cut\*\*: .*`berth plan --base [0-9a-f]{12}` shows all of it", said.out), said.out[-800:])
 said = berth("plan", "-C", site.clone, "-o", "html")
 check("another form: which there are", said.rc == 2 and "table, json, yaml or markdown" in said.err, said)
+
+# -- where approvals are asked for: who is missing, and lines that can be typed
+site = signed_site("signed")
+git(site.clone, "checkout", "-q", "-b", "pr")
+commit(site, "carol", {"envs/alice/vit.yaml": site.read("envs/alice/vit.yaml").replace("gpu-small", "gpu-large")}, push=False)
+git(site.clone, "push", "-q", "origin", "pr")
+git(site.clone, "checkout", "-q", "main")
+site.push({"notes.md": "main moved on\n"}, "notes")  # what main did meanwhile is no part of the change
+said, mark = markdown("--base", "main", "--commit", "pr")
+needs = re.search(r"\*\*Still needed\*\*: (.*)\. Who may approve", said.out)
+check("who must still approve: not the author, nobody is mentioned", needs and needs.group(1) == "1 more of dana, erin; alice is its owner; carol wrote it", said)
+lines = re.search(r"(?s)```sh\n(.*?)```", said.out)
+typed = lines.group(1).splitlines() if lines else []
+check("the change is shown by git, and approved by name of its commits", len(typed) == 3 and typed[0] == "git fetch origin" and
+      typed[1].startswith("git diff ") and typed[2].startswith("berth approve "), said)
+if len(typed) == 3:
+    shown = git(site.clone, *typed[1].split()[1:])
+    check("git diff shows the change and nothing else", "gpu-large" in shown and "notes.md" not in shown, shown)
+    told = berth("approve", "-C", site.clone, "--key", key("dana"), "--yes", "--anchor", site.anchor, *typed[2].split()[2:])
+    check("and berth approve takes the line", told.rc == 0 and "approved by dana" in told.out and "changed envs/alice/vit.yaml" in told.err and "notes.md" not in told.err, told)
 done()

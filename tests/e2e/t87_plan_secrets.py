@@ -53,6 +53,9 @@ check("plan says which secret is another, and what that may do", "Secret/noteboo
       "the secret wandb is another (envs/alice/secrets/wandb.age): restarts the pods, unless it is the same value sealed anew" in said.out, said)
 data = berth("plan", "-C", site.clone, "-o", "json")
 check("as data too", '"sealed": "envs/alice/secrets/wandb.age"' in data.out or '"sealed":"envs/alice/secrets/wandb.age"' in data.out, data)
+md = berth("plan", "-C", site.clone, "-o", "markdown")
+check("and the comment of a pull request: another value, without its digests",
+      "!   data.WANDB_API_KEY: another value, sealed (envs/alice/secrets/wandb.age)\n" in md.out and re.search(r"annotations\.\S+: another digest\n", md.out), md)
 git(site.clone, "checkout", "-q", "--", ".")
 site.write({"envs/alice/secrets/deploy.age": sealed(VALUE, to)})
 ssh = berth("plan", "-C", site.clone)
@@ -68,7 +71,7 @@ text = berth("render", "-C", site.clone, "alice/notebook")
 check("render shows where it is from, as no API server takes it", 'WANDB_API_KEY: "<sealed: envs/alice/secrets/wandb.age>"' in text.out, text)
 out = os.path.join(lab.folder, "out")
 berth("render", "-C", site.clone, "--out", out)
-everything = "".join(x.out + x.err for x in (said, data, ssh, rotated, text, berth("render", "-C", site.clone, "-o", "json")))
+everything = "".join(x.out + x.err for x in (said, data, md, ssh, rotated, text, berth("render", "-C", site.clone, "-o", "json")))
 for where, _, names in os.walk(out):
     for n in names:
         with open(os.path.join(where, n)) as f:

@@ -221,7 +221,7 @@ hostile_facts(const char *text)
 {
 	static const struct comment_command commands[] = { { "/berth plan", "look again" } };
 
-	return (struct comment_facts){ .base = BASE, .head = HEAD, .fetch = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text,
+	return (struct comment_facts){ .base = BASE, .head = HEAD, .fetch = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text, .lasting = true,
 		.commands = commands, .ncommands = 1, .full = text, .main = text };
 }
 
@@ -325,7 +325,7 @@ static const char *const corpus[] = {
 	"https://evil.example/x http://e.example www.evil.example ftp://e.example", "<https://evil.example>", "[click](https://evil.example)",
 	"![x](https://evil.example/x.png)", "[[wiki]] [ref]: https://evil.example", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>",
 	"</details></summary></code></td></table>", "<!-- berth:plan v1 base=- head=- digest=- -->", "--> <b>x</b> <!--", "a | b | c |\n|---|---|", "\\| \\\\| |",
-	"```\n# out\n```", "``````` x ```````", "`", "``", "` `", "x`", "`x", "~~~\nx\n~~~", "# heading", "- item", "+ item", "* item", "1. one", "2) two", "> quote",
+	"```\n# out\n```", "``````` x ```````", "```", "`````", "~~~", "`", "``", "` `", "x`", "`x", "~~~\nx\n~~~", "# heading", "- item", "+ item", "* item", "1. one", "2) two", "> quote",
 	"---", "===", "/merge", "/berth approve", "/close\n/assign @alice", "**bold** _it_ ~~no~~ __x__", "&lt;b&gt; &#64;alice &commat;alice &amp;", ":smile: :+1:",
 	"0123456789abcdef0123456789abcdef01234567", "deadbeef cafe1234567", "\033[31mred\033[0m \033]8;;https://e.example\033\\x", "\xe2\x80\xae" "evil \xe2\x81\xa6x\xe2\x81\xa9",
 	"\xff\xfe\x80 invalid \xc3", "\xc0\xaf\xed\xa0\x80", "a\r\nb\tc\vd", "$x$ $`a`$ \\(x\\)", "{{ x }} {% y %} ${z} $(id) `id`; rm -rf ~", "[ ] [x] task", "<x@y.example>",
@@ -533,20 +533,35 @@ tree_with(const struct example *x)
 	return f;
 }
 
+/* One for all tests: what it was given before is gone by then. */
+static struct preview *preview;
+
+static int
+end(void **state)
+{
+	(void)state;
+	preview_free(preview);
+	return 0;
+}
+
+static void
+preview_between(struct fixture *base, struct fixture *head, bool touched, struct planned *out)
+{
+	struct preview_ask ask = { .base = &base->files, .head = &head->files, .touched = touched };
+	struct err e = { 0 };
+
+	if (!preview)
+		assert_int_equal(preview_new(&preview, &e), 0);
+	if (preview_make(preview, &ask, mem, out, &e) < 0)
+		fail_msg("%s", e.text);
+	fixture_free(base);
+	fixture_free(head);
+}
+
 static void
 preview_of(const struct example *x, bool touched, struct planned *out)
 {
-	struct fixture *base = tree_with(NULL), *head = tree_with(x);
-	struct preview_ask ask = { .base = &base->files, .head = &head->files, .touched = touched };
-	struct preview *p;
-	struct err e = { 0 };
-
-	assert_int_equal(preview_new(&p, &e), 0);
-	if (preview_make(p, &ask, mem, out, &e) < 0)
-		fail_msg("%s: %s", x->name, e.text);
-	preview_free(p);
-	fixture_free(base);
-	fixture_free(head);
+	preview_between(tree_with(NULL), tree_with(x), touched, out);
 }
 
 static void
@@ -573,7 +588,7 @@ test_examples(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
-		struct comment_facts f = { .base = BASE, .head = HEAD, .mode = i % 2 ? APPROVAL_SIGNED : APPROVAL_FORGE, .commands = commands, .ncommands = 1,
+		struct comment_facts f = { .base = BASE, .head = HEAD, .mode = i % 2 ? APPROVAL_SIGNED : APPROVAL_FORGE, .lasting = true, .commands = commands, .ncommands = 1,
 			.missing = "1 more of carol, dana; alice is its owner", .approved = i % 2 ? "bo" : NULL, .fetch = "git fetch origin refs/pull/7/head" };
 		struct buf out AUTO_BUF = BUF_INIT(0);
 		struct planned p;
@@ -600,6 +615,59 @@ test_touched(void **state)
 		comment_plan(&some, &f, &y);
 		assert_string_equal(buf_cstr(&x), buf_cstr(&y));
 		assert_int_equal(all.envs, some.envs);
+	}
+}
+
+/* Without a base everything is new; a base that berth would not apply is none; such a head is an error that names its place. */
+static void
+test_odd_trees(void **state)
+{
+	struct fixture *good = tree_with(NULL), *bad = tree_with(NULL);
+	struct preview_ask first = { .head = &good->files }, from_bad = { .base = &bad->files, .head = &good->files, .touched = true },
+		to_bad = { .base = &good->files, .head = &bad->files };
+	struct planned a, b, untouched = { .n = 77 };
+	struct err e = { 0 };
+
+	(void)state;
+	if (!preview)
+		assert_int_equal(preview_new(&preview, &e), 0);
+	fixture_add(bad, "berth.yaml", "apiVersion: berth.dev/v1\nkind: Organization\nspec: {approvals: {mode: none}, x: 1}\n");
+	assert_int_equal(preview_make(preview, &first, mem, &a, &e), 0);
+	assert_int_equal(preview_make(preview, &from_bad, mem, &b, &e), 0);
+	assert_false(a.compared || b.compared);
+	assert_true(a.count[ACTION_CREATE] > 10 && a.count[ACTION_CREATE] == a.n);
+	assert_int_equal(a.n, b.n);
+	assert_int_equal(a.nsums, b.nsums);
+	assert_int_equal(preview_make(preview, &to_bad, mem, &untouched, &e), ERR_INVALID);
+	assert_non_null(strstr(e.text, "berth.yaml:3:"));
+	assert_non_null(strstr(e.hint, "berth validate"));
+	assert_int_equal(untouched.n, 77);
+	fixture_free(good);
+	fixture_free(bad);
+}
+
+/* What somebody else merged meanwhile, with no sum of this change's: the comment stays. */
+static void
+test_main_moves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
+		struct fixture *base = tree_with(NULL), *head = tree_with(&examples[i]), *trees[] = { base, head };
+		struct comment_facts f = { .base = BASE, .head = HEAD, .lasting = true };
+		struct buf before AUTO_BUF = BUF_INIT(0), after AUTO_BUF = BUF_INIT(0);
+		struct planned p;
+
+		for (size_t k = 0; k < 2; k++) {
+			fixture_add(trees[k], "envs/carol/other.yaml", "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: cpu-small\n");
+			for (size_t j = 0; j < trees[k]->files.n; j++)
+				git_hash_blob(trees[k]->texts[j], trees[k]->sizes[j], &trees[k]->entries[j].id);
+		}
+		preview_between(base, head, i % 2, &p);
+		comment_plan(&p, &f, &after);
+		f.base = HEAD;
+		preview_of(&examples[i], i % 2, &p);
+		comment_plan(&p, &f, &before);
+		assert_string_equal(strchr(buf_cstr(&before), '\n'), strchr(buf_cstr(&after), '\n'));
 	}
 }
 
@@ -691,10 +759,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_trees, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result_cut, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, end);
 }

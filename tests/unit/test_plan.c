@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "lib/doc/yaml.h"
 #include "plan/diff.h"
 #include "plan/guard.h"
@@ -112,6 +113,53 @@ test_as_json(void **state)
 	assert_string_equal(value_as_str(value_get(value_item(value_get(v, "objects"), 0), "object"), ""), "StatefulSet/a");
 }
 
+/* Both sides of a field, for people: one line, short, without tokens. */
+static void
+test_both_sides(void **state)
+{
+	static const char *const rows[][4] = {
+		{ "data: {a: x}", "data: {a: y}", "x", "y" },
+		{ "data: {a: 1}", "data: {a: [1, {b: c}]}", "1", "[1,{\"b\":\"c\"}]" },
+		{ "data: {a: x}", "data: {}", "x", NULL },
+		{ "data: {}", "data: {a: true}", NULL, "true" },
+		{ "data: {a: \"one\\ntwo\\n\"}", "data: {a: \"one\\n\"}", "(2 lines)", "one?" },
+		{ "data: {a: \"https://u:hunter2hunter2@git.example/x\"}", "data: {a: \"\\e[31m\"}", "https://[redacted]@git.example/x", "?[31m" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct unit_plan p;
+		const struct object_change *c = NULL;
+
+		assert_true(plan_unit(mem, "x", bundle_of(arena_printf(mem, "kind: ConfigMap\nmetadata: {name: a}\n%s\n", rows[i][0])),
+		                      bundle_of(arena_printf(mem, "kind: ConfigMap\nmetadata: {name: a}\n%s\n", rows[i][1])), &p));
+		c = &p.objects[0];
+		assert_int_equal(c->nfields, 1);
+		assert_string_equal(c->fields[0], "data.a");
+		if (!str_eq(c->was[0], rows[i][2]) || !str_eq(c->is[0], rows[i][3]))
+			fail_msg("%s: %s -> %s", rows[i][0], c->was[0] ? c->was[0] : "(none)", c->is[0] ? c->is[0] : "(none)");
+	}
+}
+
+/* A value of a megabyte is shown by its beginning. */
+static void
+test_long_value(void **state)
+{
+	struct buf text AUTO_BUF = BUF_INIT(0);
+	struct unit_plan p;
+
+	(void)state;
+	buf_str(&text, "kind: ConfigMap\nmetadata: {name: a}\ndata: {a: ");
+	for (size_t i = 0; i < 10000; i++)
+		buf_str(&text, "\xc3\xa4");
+	buf_str(&text, "}\n");
+	assert_true(plan_unit(mem, "x", bundle_of("kind: ConfigMap\nmetadata: {name: a}\n"), bundle_of(buf_cstr(&text)), &p));
+	assert_string_equal(p.objects[0].is[0], "(1 entry)");
+	assert_true(plan_unit(mem, "x", bundle_of("kind: ConfigMap\nmetadata: {name: a}\ndata: {}\n"), bundle_of(buf_cstr(&text)), &p));
+	assert_true(strlen(p.objects[0].is[0]) <= PLAN_TEXT_MAX);
+	assert_true(str_ends(p.objects[0].is[0], "\xc3\xa4…"));
+}
+
 static void
 test_guard(void **state)
 {
@@ -208,6 +256,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_differs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_both_sides, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_fields, setup, teardown),
 	};
