@@ -206,7 +206,7 @@ write_comment(struct look *l)
 	char head[OID_HEX], fork[OID_HEX];
 	bool lab = l->p->c.forge.kind == FORGE_GITLAB;
 	const char *from = arena_printf(l->mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)l->pull->number);
-	struct comment_facts f = { .base = l->n->main_hex, .head = head, .fork = fork, .mode = l->n->mode, .main = l->p->c.branch,
+	struct comment_facts f = { .base = l->n->main_hex, .head = head, .fork = fork, .lasting = true, .mode = l->n->mode, .main = l->p->c.branch,
 		.fetch = arena_printf(l->mem, "git fetch origin %s", from), .unknown = l->n->mode != APPROVAL_NONE && !l->asked,
 		.missing = l->asked ? l->voices.missing : NULL, .max = forge_body_max(l->p->forge) };
 
