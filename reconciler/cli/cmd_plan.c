@@ -309,7 +309,7 @@ run(const struct args *a, struct err *e)
 {
 	struct trees t = { 0 };
 	struct planned p;
-	enum form form;
+	enum form form = FORM_TABLE;
 	int rc;
 
 	if ((rc = form_of(a, &form, e)) < 0 || (rc = make_plan(a, &t, &p, e)) < 0)

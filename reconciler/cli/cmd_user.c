@@ -102,7 +102,7 @@ static int
 add_spec(struct work *w, struct value *spec, struct err *e)
 {
 	const struct args *a = w->p.a;
-	const char *email = args_said(a, "email"), *uid, *role = args_flag(a, "admin") ? "admin" : args_said(a, "role");
+	const char *email = args_said(a, "email"), *uid = NULL, *role = args_flag(a, "admin") ? "admin" : args_said(a, "role");
 	size_t nkeys, nteams;
 	const char *const *files = args_list(a, "key", &nkeys), *const *teams = args_list(a, "team", &nteams);
 	struct value *keys = value_list(w->p.mem);

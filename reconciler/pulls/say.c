@@ -63,6 +63,7 @@ is_ours(void *ctx, const struct forge_comment *c)
 		return true;
 	s->m->comment = c->id;
 	(void)snprintf(s->m->digest, sizeof(s->m->digest), "%s", comment_whole(c->body) ? mark.digest : "");
+	(void)snprintf(s->m->reviewed, sizeof(s->m->reviewed), "%s", mark.head); /* findings of that head were written behind it */
 	return false;
 }
 

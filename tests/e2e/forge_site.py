@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A repository that asks for signed approvals on a real Gitea, with everybody's way there: carol may approve, bo may not, mallory owns too much."""
 import gitea
-from lab import Daemon, berth, git, note, until
+from lab import RENDERED, Daemon, berth, git, note, until
 from signers import author, key, signed_site
 
 REPO = "root/envs"
@@ -53,15 +53,22 @@ class Forge:
         where = "/repos/%s/pulls/%d/merge" % (REPO, number)
         return until(lambda: not self.server.refused(who, "POST", where, body) or self.api("GET", "/repos/%s/pulls/%d" % (REPO, number))["merged"])
 
-    def approve(self, who, what):
-        return self.berth(who, "approve", what, "--key", key(who), "--yes")
+    def approve(self, who, *what):
+        return self.berth(who, "approve", *what, "--key", key(who), "--yes")
+
+    def shown(self, text):
+        """The HTML that the forge makes of a comment."""
+        return self.api("POST", "/markdown", {"Text": text, "Mode": "comment", "Context": REPO})
 
     def status(self):
-        said = self.berth("bo", "status", "-o", "json")
+        said = self.berth("bo", "status", "-o", "json", "--token-file", self.server.token_file("bo"))
         return {"%(owner)s/%(name)s" % d["metadata"]: d for d in said.json()["environments"]} if said.rc == 0 else {}
 
-    def live(self, env):
-        return env in self.status() and not self.status()[env].get("pending")
+    def live(self, env, *words):
+        """Is it on the rendered branch, with these words in its StatefulSet? That branch moves before the status does."""
+        self.git("bo", "fetch", "-q", "origin")
+        rc, out, _ = git(self.site.clone, "show", "origin/%s:envs/%s/statefulset-%s.yaml" % (RENDERED, env, env.split("/")[1]), ok=False)
+        return rc == 0 and all(w in out.decode() for w in words)
 
     def waits(self, env):
         return self.status().get(env, {}).get("pending", {}).get("reason") == "ApprovalMissing"

@@ -151,15 +151,15 @@ class Gitea:
         return self.p.poll() is None
 
     def api(self, who, method, path, body=None):
-        """The answer's JSON (None for none); ApiError (with .code) for 4xx and 5xx."""
+        """The answer's JSON (its text when it is none, None when empty); ApiError (with .code) for 4xx and 5xx."""
         q = urllib.request.Request("http://127.0.0.1:%d/api/v1%s" % (self.port, path), method=method, data=None if body is None else json.dumps(
             body).encode(), headers={"Authorization": "token " + self.tokens[who], "Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(q, timeout=60) as r:
-                text = r.read()
+                text, kind = r.read(), r.headers.get_content_type()
         except urllib.error.HTTPError as e:
             raise ApiError(e.code, e.read().decode(errors="replace")) from None
-        return json.loads(text) if text else None
+        return (json.loads(text) if kind == "application/json" else text.decode()) if text else None
 
     def refused(self, *args):
         """The status of a request that is refused, or 0."""

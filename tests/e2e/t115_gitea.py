@@ -44,9 +44,9 @@ def past_protection(f, d):
     text = git(f.site.clone, "show", "origin/berth/rendered:envs/bo/by-merge/statefulset-by-merge.yaml")
     check("what is live stays as it was", "nvidia.com/gpu" not in text)
     f.git("carol", "fetch", "-q", "origin")
-    said = f.approve("carol", "origin/main")
+    said = f.approve("carol")
     check("carol looks and signs", said.rc == 0, said)
-    check("then it is applied", until(lambda: f.live("mallory/mine") and f.live("bo/by-merge")), d.log())
+    check("then it is applied", until(lambda: f.live("mallory/mine") and f.live("bo/by-merge", "nvidia.com/gpu")), d.log())
 
 
 def refused_status(f, d, state):

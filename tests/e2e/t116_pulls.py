@@ -32,7 +32,7 @@ class Pull:
 
     def comments(self, who="berth"):
         got = self.f.api("GET", "/repos/%s/issues/%d/comments" % (REPO, self.number)) or []
-        return [c for c in got if c["user"]["login"] == who]
+        return [{k: c[k] for k in ("id", "created_at", "updated_at", "body")} for c in got if c["user"]["login"] == who]
 
     def text(self):
         return "\n".join(c["body"] for c in self.comments())
@@ -95,11 +95,15 @@ def approved(f, d, pull):
 def strangers(f, d):
     """A marker that somebody else pasted, a deleted comment, text that wants to be more than text."""
     f.git("mallory", "fetch", "-q", "origin")
-    spec = env_spec() + "  description: \"@carol <img src=x> | ``` --> [x](http://evil.example)\"\n"
+    spec = env_spec() + "  \"@carol <img src=x> | ``` --> [x](http://evil.example)\": 1\n"
     pull = Pull(f, f.pull("mallory", "odd", {"envs/mallory/odd.yaml": spec}))
     f.api("POST", "/repos/%s/issues/%d/comments" % (REPO, pull.number), {"body": MARK + "base=- head=- digest=" + "0" * 64 + " -->\nall is well"}, who="mallory")
     check("somebody's mark is not ours", until(lambda: len(pull.comments()) == 1) and "all is well" not in pull.text(), pull.text(), d.log())
-    check("nobody is mentioned, nothing is HTML", "@carol" not in pull.text() and "<img" not in pull.text() and "](http" not in pull.text(), pull.text())
+    check("(its text is told at its line, too)", until(pull.lines), d.log())
+    shown = f.shown(pull.text()) + "".join(f.shown(line[2]) for line in pull.lines())
+    check("as the forge shows it nobody is mentioned, and strangers' text is text", "evil.example" in shown and "<img" not in shown and
+          "mention" not in shown and 'href="http://evil' not in shown, shown)
+    check("(a mention would be one)", "/carol" in f.shown("@carol") and "evil" in f.shown("[x](http://evil.example)"), f.shown("@carol"))
     f.api("DELETE", "/repos/%s/issues/comments/%d" % (REPO, pull.comments()[0]["id"]))
     f.git("mallory", "commit", "-q", "--allow-empty", "-m", "again")
     f.site.write({"envs/mallory/two.yaml": env_spec()})
@@ -123,8 +127,8 @@ def forgotten(f, d, state, pulls):
     d = f.daemon(state, "--forge", "gitea")
     check("a new process looks at all of them", until(lambda: all("pull request %d at" % p.number in d.log() for p in pulls)), d.log())
     after = [(p.comments(), p.lines(), p.states()) for p in pulls]
-    check("and writes no comment that stands there", [x[:2] for x in after] == [x[:2] for x in before] and [x[2] for x in after] == [x[2] for x in before],
-          before, after)
+    for name, n in ("comment", 0), ("line", 1), ("status", 2):
+        check("and writes no %s that stands there" % name, [x[n] for x in after] == [x[n] for x in before], *[repr(x[n]) for x in before + after])
     counts = [p.statuses() for p in pulls]
     d.stop()
     d = f.daemon(state, "--forge", "gitea")
