@@ -47,6 +47,7 @@ struct pulls {
 	struct map memos;                /* "7" -> struct memo */
 	bool dirty;                      /* the file is older than memos */
 	bool loaded;
+	bool unfinished;                 /* something of this turn is to be looked at again soon */
 	char *file, *proof_file;
 	pthread_t thread;
 	pthread_mutex_t lock;            /* of the rest */

@@ -17,6 +17,8 @@
 #define LOOK_MS 1000         /* between two turns, however often somebody pokes */
 #define FETCH_MS 60000
 #define ONE_ARENA ((size_t)1 << 30)  /* of one pull request: two trees of ten thousand environments */
+#define LONG_MS 5000         /* a turn that has taken so long ends when somebody pokes: what is new comes first */
+#define MISSING_MS 500       /* a head that the list has and git does not yet: doubled up to a minute */
 #define REFUSED_MS 60000     /* after a refusal that concerns one pull request alone: doubled up to an hour */
 
 static struct log_about
@@ -107,6 +109,18 @@ say_none(struct pulls *p, struct memo *m, const struct forge_pull *pull, const s
 	return say_status(p, m, pull->head_sha, CONTEXT_PLAN, &s, e);
 }
 
+/* Tried again after `first` milliseconds, doubled with every time. */
+static void
+later(struct memo *m, int64_t first, int64_t most)
+{
+	int64_t ms = first;
+
+	for (unsigned i = 0; i < m->refused && ms < most; i++)
+		ms *= 2;
+	m->refused += m->refused < 20;
+	m->again = clock_mono_ms() + (ms < most ? ms : most);
+}
+
 static int
 one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
@@ -115,8 +129,10 @@ one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 	struct looked l;
 	int rc;
 
-	if (!is_here(p, pull->head_sha))
-		return 0; /* pushed again meanwhile, or a fork that is gone: the next list tells */
+	if (!is_here(p, pull->head_sha)) { /* pushed just now, or a fork that is gone */
+		later(m, MISSING_MS, 60000);
+		return 0;
+	}
 	p->looks++;
 	rc = look_at(p, n, pull, mem, &l, &why);
 	if (rc == ERR_INVALID || rc == ERR_NOTFOUND) {
@@ -145,22 +161,34 @@ static int
 aside(struct pulls *p, struct memo *m, int rc, struct err *e)
 {
 	struct log_about a = about(p);
-	int64_t ms = REFUSED_MS;
 
 	if (rc >= 0 || rc == ERR_UNAVAILABLE || rc == ERR_CANCELLED)
 		return rc;
-	for (unsigned i = 0; i < m->refused && ms < 3600000; i++)
-		ms *= 2;
-	m->refused += m->refused < 20;
-	m->again = clock_mono_ms() + ms;
+	later(m, REFUSED_MS, 3600000);
 	log_line(LOG_WARN, &a, "pull request %lld: %s%s%s", (long long)m->number, e->text, *e->hint ? "; " : "", e->hint);
 	return 0;
+}
+
+/* With hundreds of them and a second between two writes a turn takes minutes, and somebody may wait for a new one. */
+static bool
+hurried(struct pulls *p, int64_t begun)
+{
+	bool poked;
+
+	if (clock_mono_ms() < begun + LONG_MS)
+		return false;
+	(void)pthread_mutex_lock(&p->lock);
+	poked = p->poked;
+	(void)pthread_mutex_unlock(&p->lock);
+	p->unfinished |= poked;
+	return poked;
 }
 
 static int
 open_ones(struct pulls *p, const struct now *n, const struct forge_pulls *list, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
+	int64_t begun = clock_mono_ms();
 	int rc;
 
 	for (size_t i = 0; i < list->n; i++) {
@@ -175,7 +203,7 @@ open_ones(struct pulls *p, const struct now *n, const struct forge_pulls *list, 
 	}
 	if ((rc = fetch_heads(p, n, list, mem, e)) < 0)
 		return rc;
-	for (size_t i = 0; i < list->n && !p->stop; i++) {
+	for (size_t i = list->n; i-- > 0 && !p->stop && !hurried(p, begun);) { /* the newest first */
 		const struct forge_pull *pull = &list->items[i];
 		struct memo *m = memo_get(p, pull->number, false);
 
@@ -259,6 +287,7 @@ one_turn(struct pulls *p, struct err *e)
 	void *v;
 	int rc;
 
+	p->unfinished = false;
 	if (!p->loaded)
 		memory_load(p);
 	p->loaded = true;
@@ -270,6 +299,22 @@ one_turn(struct pulls *p, struct err *e)
 		rc = merged_ones(p, &n, list->more || list->skipped, e);
 	now_end(&n);
 	return rc;
+}
+
+/* After a good turn: the usual time, or sooner for what was left out. */
+static int64_t
+next_look(const struct pulls *p)
+{
+	int64_t now = clock_mono_ms(), ms = p->unfinished ? 0 : p->c.interval_ms;
+	void *v;
+
+	for (size_t i = 0; map_next(&p->memos, &i, NULL, &v);) {
+		const struct memo *m = v;
+
+		if (m->again > now && m->again - now < ms)
+			ms = m->again - now;
+	}
+	return ms;
 }
 
 /* Says the same trouble once, and when it is over. Returns how long to wait. */
@@ -290,7 +335,7 @@ after(struct pulls *p, int rc, const struct err *e)
 			log_line(LOG_INFO, &a, "the forge answers again");
 		p->failures = 0;
 		p->last_error[0] = '\0';
-		return p->c.interval_ms;
+		return next_look(p);
 	}
 	if (strcmp(p->last_error, e->text) != 0 && !(limit && p->failures))
 		log_err(LOG_WARN, &a, e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line an event: key=value or JSON, every value redacted. Only reconcile.c, daemon/ and cli/ log. */
+/* One line an event: key=value or JSON, every value redacted. Only reconcile.c, pulls/, daemon/ and cli/ log. */
 #pragma once
 
 #include "lib/base/err.h"
