@@ -2,73 +2,47 @@
 /* The judge of approvals, asked before the merge. */
 #include "preview_need.h"
 
-#include "lib/base/str.h"
+#include "lib/base/clock.h"
 
-#define AUTHORS_MAX 256 /* commits that are looked at; of more somebody unknown is an author */
-
-/* The known users among the authors. */
 static int
-read_authors(struct judge *j, struct git_repo *g, const struct oid *fork, const struct oid *head, struct arena *mem,
-             struct approve_said *said, struct err *e)
+look(struct judge *j, struct git_repo *g, const struct approve_ask *ask, const struct oid *trusted, struct arena *mem, struct preview_need *out,
+     struct err *e)
 {
-	const char **authors;
-	struct oid *ids;
-	size_t n, k = 0;
-	bool all;
+	struct approve a = { .git = g, .judge = judge_get(j), .ref = "", .now = clock_now() };
+	struct approve_looked looked;
 	int rc;
 
-	if ((rc = git_commits_between(g, fork, head, AUTHORS_MAX, mem, &ids, &n, &all, e)) < 0)
+	if ((rc = proof_begin(g, &ask->main, &a.proof, e)) < 0)
 		return rc;
-	said->author_unknown = !all;
-	authors = arena_array(mem, n + 1, sizeof(*authors));
-	for (size_t i = 0; i < n; i++) {
-		struct git_commit_info c;
-		const char *who;
-		size_t at = 0;
-
-		if ((rc = git_commit_read(g, &ids[i], mem, &c, e)) < 0)
-			return rc;
-		if (c.nparents > 1) /* main merged into it: nobody's own change */
-			continue;
-		if (!(who = approval_person(judge_rules(j), c.author_email))) {
-			said->author_unknown = true;
-			continue;
-		}
-		while (at < k && !str_eq(authors[at], who))
-			at++;
-		authors[at] = who;
-		k += at == k;
-	}
-	said->authors = authors;
-	said->nauthors = k;
+	a.proof->tree = *trusted;
+	rc = approve_look(&a, ask, mem, &looked, e);
+	proof_free(a.proof);
+	if (rc < 0)
+		return rc;
+	out->missing = looked.missing;
+	out->lacks = looked.lacks;
 	return 0;
 }
 
 int
-preview_need(struct judge *j, struct git_repo *g, const struct oid *fork, const struct oid *head, const struct oid *trusted,
-             const char *const *voices, size_t nvoices, struct arena *mem, struct preview_need *out, struct err *e)
+preview_need(struct judge *j, struct git_repo *g, const struct oid *fork, const struct oid *head, const struct oid *trusted, struct arena *mem,
+             struct preview_need *out, struct err *e)
 {
-	struct approve_said said = { .voices = voices, .nvoices = nvoices };
-	struct preview_need need = { .mode = APPROVAL_NONE };
-	struct git_commit_info from, to;
 	struct changeset changes;
+	struct approve_ask ask = { .changes = &changes, .main = *fork, .head = *head };
+	struct git_commit_info from, to;
 	int rc;
 
+	*out = (struct preview_need){ .mode = APPROVAL_NONE };
 	if ((rc = git_commit_read(g, fork, mem, &from, e)) < 0 || (rc = git_commit_read(g, head, mem, &to, e)) < 0)
 		return rc;
 	if (!trusted)
 		trusted = &from.tree;
 	if ((rc = judge_policy(j, trusted, e)) < 0)
 		return rc;
-	need.mode = approval_mode(judge_rules(j));
-	if (need.mode != APPROVAL_NONE) {
-		if ((rc = read_authors(j, g, fork, head, mem, &said, e)) < 0 ||
-		    (rc = changeset_between(g, &from.tree, &to.tree, mem, &changes, e)) < 0 ||
-		    (rc = judge_get(j)->enough(judge_get(j)->ctx, mem, trusted, &changes, &said, &need.missing, &need.lacks, e)) < 0)
-			return rc;
-		if (need.missing)
-			need.missing = arena_strdup(mem, need.missing);
-	}
-	*out = need;
-	return 0;
+	out->mode = approval_mode(judge_rules(j));
+	if (out->mode == APPROVAL_NONE)
+		return 0;
+	rc = changeset_between(g, &from.tree, &to.tree, mem, &changes, e);
+	return rc < 0 ? rc : look(j, g, &ask, trusted, mem, out, e);
 }

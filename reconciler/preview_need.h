@@ -12,8 +12,8 @@ struct preview_need {
 
 /*
  * The change is the difference of two commits; give the commit where the head left the branch, not the branch's newest. `trusted` is the tree whose rules count;
- * NULL: that of `fork`. Who wrote commits between the two is an author. `voices`: users who have said yes, each once. ERR_INVALID: the policy cannot be read, or the
+ * NULL: that of `fork`. Who wrote commits between the two is an author, and nobody has said yes. ERR_INVALID: the policy cannot be read, or the
  * change has over CHANGESET_MAX files: then nobody's approval is enough.
  */
 int preview_need(struct judge *j, struct git_repo *g, const struct oid *fork, const struct oid *head, const struct oid *trusted,
-                 const char *const *voices, size_t nvoices, struct arena *mem, struct preview_need *out, struct err *e) MUST_USE;
+                 struct arena *mem, struct preview_need *out, struct err *e) MUST_USE;

@@ -242,7 +242,7 @@ ask_need(const struct args *a, struct git_repo *g, const struct trees *t, const 
 	oid_hex(&fork, hex);
 	f->fork = arena_strdup(a->mem, hex);
 	j = judge_new(g);
-	rc = preview_need(j, g, &fork, head, &base.tree, NULL, 0, a->mem, &need, e);
+	rc = preview_need(j, g, &fork, head, &base.tree, a->mem, &need, e);
 	judge_free(j);
 	if (rc < 0)
 		return rc;

@@ -31,17 +31,6 @@ struct look {
 
 /* -- the change --------------------------------------------------------------------------------------------------------------------------- */
 
-static int
-tree_of(struct pulls *p, const struct oid *commit, struct arena *mem, struct oid *out, struct err *e)
-{
-	struct git_commit_info c;
-	int rc = git_commit_read(p->git, commit, mem, &c, e);
-
-	if (rc == 0)
-		*out = c.tree;
-	return rc;
-}
-
 int
 change_of(struct pulls *p, const struct oid *main, const struct oid *head, struct arena *mem, struct changeset *out, struct oid *fork,
           struct err *e)

@@ -5,7 +5,7 @@
 #include "lib/base/str.h"
 #include "pulls/priv.h"
 
-static int
+int
 tree_of(struct pulls *p, const struct oid *commit, struct arena *mem, struct oid *out, struct err *e)
 {
 	struct git_commit_info c;

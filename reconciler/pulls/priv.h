@@ -90,6 +90,8 @@ void memo_envs(struct memo *m, const char *const *envs, size_t n); /* copies */
 int now_begin(struct pulls *p, struct arena *mem, struct now *out, struct err *e) MUST_USE;
 void now_end(struct now *n);
 
+int tree_of(struct pulls *p, const struct oid *commit, struct arena *mem, struct oid *out, struct err *e) MUST_USE;
+
 /* -- look.c ------------------------------------------------------------------------------------------------------------------------------ */
 
 struct looked {
