@@ -62,6 +62,61 @@ detached_holds_for_every_button(void **state)
 	all_live();
 }
 
+/* What the branch `to`, which left main at `from`, would lack. */
+static struct approve_looked
+look(const char *from, const char *to)
+{
+	struct approve a = { .git = t.git, .proof = t.proof, .judge = judge_get(t.judge), .ref = "refs/heads/main", .now = t.now };
+	struct changeset changes;
+	struct approve_ask ask = { .changes = &changes };
+	struct git_commit_info x, y;
+	struct approve_looked out;
+	struct evidence *evidence;
+	struct err e = { 0 };
+
+	assert_int_equal(git_rev_parse(t.git, from, &ask.main, &e), 0);
+	assert_int_equal(git_rev_parse(t.git, to, &ask.head, &e), 0);
+	assert_int_equal(git_commit_read(t.git, &ask.main, t.mem, &x, &e), 0);
+	assert_int_equal(git_commit_read(t.git, &ask.head, t.mem, &y, &e), 0);
+	assert_int_equal(changeset_between(t.git, &x.tree, &y.tree, t.mem, &changes, &e), 0);
+	assert_int_equal(evidence_list(t.git, &t.proof->anchor, a.ref, t.mem, &evidence, &a.nevidence, NULL, &e), 0);
+	a.evidence = evidence;
+	if (approve_look(&a, &ask, t.mem, &out, &e) < 0)
+		fail_msg("%s", e.text);
+	return out;
+}
+
+static void
+a_branch_is_told_what_it_lacks(void **state)
+{
+	struct approve_looked l;
+	struct buf before AUTO_BUF = BUF_INIT(1 << 20), after AUTO_BUF = BUF_INIT(1 << 20);
+
+	(void)state;
+	proof_write(t.proof, &before);
+	sh("git checkout -q -b pr; env alice train 8; commit alice one; git checkout -q -b own main; env bo lab 2; commit carol hers; git checkout -q main");
+	l = look("main", "pr");
+	assert_string_equal(l.missing, "1 more of carol, dana, erin; alice is its owner");
+	assert_int_equal(l.lacks, 1);
+	assert_int_equal(l.nvoices, 0);
+	approve("mallory", "main", "pr");
+	approve("carol", "main", "own");
+	assert_int_equal(look("main", "pr").nvoices, 0);
+	assert_non_null(look("main", "own").missing); /* who wrote it does not approve it */
+	approve("carol", "main", "pr");
+	l = look("main", "pr");
+	assert_null(l.missing);
+	assert_int_equal(l.nvoices, 1);
+	assert_string_equal(l.voices[0], "carol");
+	/* one more commit is another change */
+	sh("git checkout -q pr; env alice more 1; commit alice two; git checkout -q main");
+	assert_non_null(look("main", "pr").missing);
+	assert_int_equal(look("main", "pr").nvoices, 0);
+	/* nothing of that is remembered */
+	proof_write(t.proof, &after);
+	assert_string_equal(buf_cstr(&after), buf_cstr(&before));
+}
+
 static void
 a_late_approval_needs_no_commit(void **state)
 {
@@ -551,7 +606,7 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = { T(an_admin_signs_a_merge), T(a_squash_is_signed), T(detached_holds_for_every_button),
-		T(a_late_approval_needs_no_commit), T(two_voices_where_two_are_needed), T(the_owner_alone_narrows), T(what_is_pending_as_a_whole),
+		T(a_branch_is_told_what_it_lacks), T(a_late_approval_needs_no_commit), T(two_voices_where_two_are_needed), T(the_owner_alone_narrows), T(what_is_pending_as_a_whole),
 		T(somebody_unknown_wrote_it), T(break_glass), T(unsigned_below_a_signed_merge), T(evil_merge), T(approval_of_another_change),
 		T(half_of_an_approved_change), T(replay_after_a_revert), T(replay_after_the_state_is_lost), T(self_approval),
 		T(owner_cannot_approve_more), T(two_keys_of_one_person), T(expired_removed_and_future_keys), T(backdated_commit_of_an_expired_key),
