@@ -206,7 +206,7 @@ write_comment(struct look *l)
 	if (f.max > COMMENT_MAX)
 		f.max = COMMENT_MAX; /* who reads more than that? */
 	if (!l->planned_ok)
-		l->planned = (struct planned){ 0 };
+		l->planned = (struct planned){ .none = l->why.text };
 	comment_plan(&l->planned, &f, &l->out->comment);
 }
 

@@ -85,7 +85,7 @@ summary(struct sheet *s)
 	part(s->out, &sep, count_rows(p, PLANNED_INVALID, false), "not valid");
 	part(s->out, &sep, count_rows(p, PLANNED_WAITS, false), "waiting for room");
 	if (!*sep)
-		buf_str(s->out, "nothing changes");
+		buf_str(s->out, p->none ? "there can be none" : "nothing changes");
 	buf_str(s->out, "\n\n");
 	sep = "**";
 	part(s->out, &sep, p->restarts, p->restarts == 1 ? "restarts its pods" : "restart their pods");
@@ -164,6 +164,13 @@ warnings(struct sheet *s)
 	const struct planned *p = s->p;
 	size_t shown = 0, left = 0;
 
+	if (p->none) {
+		buf_printf(&piece, "%s- **nothing of this would be applied**, and everything stays as it is: ", shown++ ? "" : "\n");
+		md_code(s->mem, &piece, p->none);
+		buf_char(&piece, '\n');
+		(void)fits(s, &piece, 0);
+		buf_reset(&piece);
+	}
 	if (p->compared && p->env_deletes > p->allowed) {
 		buf_printf(&piece, "%s- **the guard holds these deletions**: %zu of %zu environments at once, %zu may go. A commit whose message ends in "
 		           "`Berth-Allow-Delete: %zu` releases them\n", shown++ ? "" : "\n", p->env_deletes, p->envs, p->allowed, p->env_deletes);

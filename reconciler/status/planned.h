@@ -54,6 +54,7 @@ struct planned {
 	size_t restarts, data, refused, invalid, waiting, same;
 	size_t envs, env_deletes;         /* environments on the base, and how many of them go */
 	size_t allowed;                   /* that many may go at once (plan/guard.h) */
+	const char *none;                 /* the head is no tree that berth would apply: why, and then there is nothing else here; NULL: it is one */
 	bool compared;                    /* false: there was no base, or none that berth would apply */
 	const char *currency;
 };

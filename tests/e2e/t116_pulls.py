@@ -115,7 +115,11 @@ def strangers(f, d):
     f.git("bo", "push", "-q", "origin", empty + ":refs/heads/nothing")
     none = Pull(f, f.api("POST", "/repos/%s/pulls" % REPO, {"title": "nothing", "head": "nothing", "base": "main"}, who="bo")["number"])
     check("a pull request without files is never green", none.wait("berth/plan", "failure") and "nothing" in none.states()["berth/plan"][1], none.states())
-    return pull, none
+    org = f.site.read("berth.yaml")
+    broken = Pull(f, f.pull("bo", "broken", {"berth.yaml": org.replace("approvals:", "aprovals:")}))
+    check("a broken berth.yaml: no plan, and why", broken.wait("berth/plan", "failure") and until(lambda: "nothing of this would be applied" in broken.text()) and
+          "aprovals" in broken.text() and broken.wait("berth/validate", "failure"), broken.text(), broken.states())
+    return pull, none, broken
 
 
 def forgotten(f, d, state, pulls):
