@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <errno.h>
+#include <poll.h>
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -58,10 +60,24 @@ peer_whole(const struct forge_peer *p)
 	return (size_t)(end + 4 - p->in) + (l ? strtoul(l + 16, NULL, 10) : 0);
 }
 
+/* One connection after the other: false when the client has begun another one beside this, which it keeps for later. */
+static inline bool
+peer_asked(struct forge_peer *p, int c)
+{
+	struct pollfd fds[2] = { { .fd = c, .events = POLLIN }, { .fd = p->fd, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return false;
+	return fds[0].revents != 0;
+}
+
 /* false: the client has gone. */
 static inline bool
 peer_read(struct forge_peer *p, int c)
 {
+	if (!peer_asked(p, c))
+		return false;
 	for (p->len = 0; !peer_whole(p) || p->len < peer_whole(p);) {
 		ssize_t n = read(c, p->in + p->len, PEER_REQUEST - 1 - p->len);
 

@@ -185,7 +185,7 @@ scenario(void **state)
 		check_open(f);
 		assert_int_equal(forge_counts(f).requests, p.served);
 		assert_int_equal(forge_counts(f).writes, k == FORGE_GITHUB ? 7 : 8);
-		assert_int_equal(p.connections, 1);
+		assert_true(p.connections <= 2 * forge_counts(f).writes + 1); /* what must not be sent twice has a connection of its own */
 		finish(f, &p);
 	}
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/base/token.h"
 #include "lib/doc/json.h"
 #include "lib/forge/forge_request.h"
@@ -85,7 +86,8 @@ send_once(struct forge *f, const struct forge_call *c, struct forge_head *h, str
 	const char *headers[HEADERS_MAX];
 	struct http_request q = { .method = c->method, .url = arena_printf(mem, "%s%s", c->top ? f->api : f->root, c->path),
 		                  .headers = headers, .bearer = f->token, .timeout_ms = f->timeout_ms, .answer_max = FORGE_ANSWER_MAX,
-		                  .cancel = f->cancel, .on_header = forge_head_line, .ctx = h };
+		                  .cancel = f->cancel, .on_header = forge_head_line, .ctx = h,
+		                  .once = str_eq(c->method, "POST") };
 	int rc;
 
 	set_headers(f, c, mem, headers);

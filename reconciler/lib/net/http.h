@@ -26,6 +26,7 @@ struct http_request {
 	int64_t timeout_ms;               /* of the whole request; 0: 30 s */
 	size_t answer_max;                /* 0: 1 MiB; a larger answer is ERR_INVALID */
 	const volatile bool *cancel;      /* may be NULL */
+	bool once;                        /* on a connection of its own: libcurl sends again by itself what a kept connection has swallowed */
 	/* Given every line of the answer's head that is not one of http_response's, as it comes (see header.h). May be NULL. */
 	void (*on_header)(void *ctx, const char *line, size_t len);
 	void *ctx;
