@@ -112,7 +112,7 @@ show_changes(struct work *w, struct err *e)
 		return rc;
 	rc = judge_get(w->p.judge)->enough(judge_get(w->p.judge)->ctx, w->a->mem, &w->p.proof->tree, c, &nobody, &missing, &lacks, e);
 	if (rc == 0 && missing)
-		(void)fprintf(stderr, "needs %s\n", missing);
+		(void)fprintf(stderr, "needs %s (whoever has approved it already is not counted here)\n", missing);
 	return rc;
 }
 
