@@ -112,7 +112,7 @@ show_changes(struct work *w, struct err *e)
 		return rc;
 	rc = judge_get(w->p.judge)->enough(judge_get(w->p.judge)->ctx, w->a->mem, &w->p.proof->tree, c, &nobody, &missing, &lacks, e);
 	if (rc == 0 && missing)
-		(void)fprintf(stderr, "needs %s\n", missing);
+		(void)fprintf(stderr, "needs %s (whoever has approved it already is not counted here)\n", missing);
 	return rc;
 }
 
@@ -222,6 +222,18 @@ sign_in_folder(struct work *w, const char **sig, size_t *n, struct err *e)
 
 /* -- handing over -------------------------------------------------------------------------------------------------------------------- */
 
+/* What git complained of, on one line; its first line alone may be no more than where it went. */
+static const char *
+whole_answer(struct work *w, const struct buf *err)
+{
+	char *text = arena_printf(w->a->mem, "%.400s", buf_cstr(err));
+
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = c[1] ? ' ' : '\0';
+	return text;
+}
+
 static int
 push(struct work *w, const char *ref, struct err *e)
 {
@@ -234,8 +246,11 @@ push(struct work *w, const char *ref, struct err *e)
 		return 0;
 	if ((rc = proc_run(&c, &r, e)) < 0)
 		return rc;
-	if (r.exit_code) {
-		rc = err_set(e, ERR_DENIED, "the origin did not take it: %.*s", (int)strcspn(buf_cstr(&r.err), "\n"), buf_cstr(&r.err));
+	if (r.exit_code && strstr(buf_cstr(&r.err), "[rejected]")) { /* the ref is named after change and key */
+		rc = err_set(e, ERR_DENIED, "the origin has an approval of this change by this key already");
+		(void)err_hint(e, "it counts until it expires; this one in its place: git push --force origin %s", ref);
+	} else if (r.exit_code) {
+		rc = err_set(e, ERR_DENIED, "the origin did not take it: %s", whole_answer(w, &r.err));
 		(void)err_hint(e, "the approval is in your clone: git push origin %s", ref);
 	}
 	proc_result_free(&r);

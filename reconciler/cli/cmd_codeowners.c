@@ -287,7 +287,8 @@ run(const struct args *a, struct err *e)
 	show_notes(&j.owners);
 	if (!j.stale)
 		return EXIT_FINE;
-	(void)fprintf(stderr, "next: berth codeowners --write, and commit what it changes; a file that is in the way is to be deleted\n");
+	(void)fprintf(stderr, "next: berth codeowners%s%s --write, and commit what it changes; a file that is in the way is to be deleted\n",
+	              args_str(a, "forge", NULL) ? " --forge " : "", args_str(a, "forge", ""));
 	return EXIT_FINDINGS;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cluster.h"
 #include "cli/dry_run.h"
@@ -93,13 +94,32 @@ exit_code(const struct daemon_result *r, bool once)
 	return r->invalid || r->held || r->pending || r->failed ? EXIT_FINDINGS : EXIT_FINE;
 }
 
+/* A token that others read is told of and taken all the same: volumes of a cluster are made with such modes. */
+static void
+look_at_token(const struct args *a, const char *option)
+{
+	const char *path = args_str(a, option, NULL);
+	struct err e = { 0 };
+	struct stat st;
+
+	if (path && stat(path, &st) == 0 && fs_check_private(path, &st, "make a new token", &e) < 0) {
+		(void)err_wrap(&e, "--%s", option);
+		log_err(LOG_WARN, NULL, &e);
+	}
+}
+
 static int
 run_daemon(const struct args *a, struct daemon_config *c, struct err *e)
 {
 	struct daemon_result r;
 	int rc;
 
-	if ((rc = read_config(a, c, e)) < 0 || (rc = daemon_run(c, &r, e)) < 0)
+	if ((rc = read_config(a, c, e)) < 0)
+		return rc;
+	look_at_token(a, "token-file");
+	if (c->forge)
+		look_at_token(a, "forge-token-file");
+	if ((rc = daemon_run(c, &r, e)) < 0)
 		return rc;
 	return exit_code(&r, c->once);
 }

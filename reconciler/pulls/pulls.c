@@ -333,6 +333,8 @@ after(struct pulls *p, int rc, const struct err *e)
 	if (rc >= 0 || rc == ERR_CANCELLED) {
 		if (p->failures)
 			log_line(LOG_INFO, &a, "the forge answers again");
+		else if (rc >= 0 && p->counts.turns == 1)
+			log_line(LOG_INFO, &a, "pull requests of %s %s are looked at", forge_kind_name(p->c.forge.kind), p->c.forge.repo);
 		p->failures = 0;
 		p->last_error[0] = '\0';
 		return next_look(p);

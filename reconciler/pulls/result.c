@@ -166,7 +166,10 @@ result_of(struct pulls *p, const struct now *n, struct memo *m, struct err *e)
 	for (size_t i = 0; i < m->nenvs; i++)
 		one_env(&r, &r.list[i], m->envs[i], taken);
 	check_apply(&r, taken, &s);
-	if ((rc = say_status(p, m, m->merged, CONTEXT_APPLY, &s, e)) < 0 || (m->nenvs && (rc = say(&r, e)) < 0))
+	if ((rc = say_status(p, m, m->merged, CONTEXT_APPLY, &s, e)) < 0)
+		return rc;
+	/* without environments there is nothing to tell before it is applied */
+	if ((m->nenvs || s.state == FORGE_SUCCESS) && (rc = say(&r, e)) < 0)
 		return rc;
 	return s.state == FORGE_SUCCESS || clock_now() > m->since + WATCH_S;
 }

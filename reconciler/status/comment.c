@@ -452,6 +452,8 @@ approvals(struct sheet *s)
 		buf_str(s->out, "\n**Approval**: this repository asks for none (`approvals.mode: none`).\n");
 		return;
 	}
+	if (count_rows(s->p, PLANNED_INVALID, false))
+		buf_str(s->out, "\n**First** mend what is not valid: an approval is for exactly these files, and would be void with the next push.\n");
 	if (s->f->missing) {
 		buf_str(s->out, "\n**Still needed**: ");
 		md_text(s->mem, s->out, s->f->missing);
@@ -485,7 +487,7 @@ after_merge(struct sheet *s)
 {
 	buf_str(s->out, "\n**After the merge** into ");
 	md_code(s->mem, s->out, s->f->main ? s->f->main : "main");
-	buf_str(s->out, " berth applies this by itself");
+	buf_str(s->out, count_rows(s->p, PLANNED_INVALID, false) ? " berth applies what is valid of this" : " berth applies this by itself");
 	if (!s->f->unknown && s->f->mode != APPROVAL_NONE && s->f->missing)
 		buf_str(s->out, ", once the approval is there; until then everything stays as it is");
 	buf_str(s->out, s->f->lasting ? ". What comes of it is written here.\n" : ". `berth status` tells what came of it.\n");

@@ -198,7 +198,7 @@ ways_in(struct arena *mem, const struct comment_outcome *list, size_t n, size_t 
 		if (!list[i].ssh && !list[i].web)
 			continue;
 		if (list[i].ssh)
-			buf_printf(&lines, "ssh %s\n", md_shell(mem, list[i].ssh));
+			buf_printf(&lines, "berth ssh %s\n", md_shell(mem, arena_printf(mem, "%s/%s", list[i].owner, list[i].name)));
 		if (list[i].web)
 			buf_printf(&lines, "# %s\n", md_line(mem, list[i].web));
 		if (lines.len > room)

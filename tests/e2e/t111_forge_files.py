@@ -111,7 +111,7 @@ named = set(re.findall(r"@?(\.git(?:hub|lab|ea|lab-ci)[\w./-]*\.(?:json|yml|md)|
 there = {os.path.relpath(os.path.join(root, n), TEMPLATE) for root, _, names in os.walk(TEMPLATE) for n in names}
 check("docs/forges.md names each of these files, and no other", named == {p for p in there for f in OWN if of_forge(p, f)}, named)
 curl = re.findall(r"(?m)^curl .*", page)
-check("... no command has a token among its arguments", len(curl) >= 5 and all("-H @auth" in c and "Bearer" not in c for c in curl), curl)
+check("... no command has a token among its arguments", len(curl) >= 5 and all("-H @../auth" in c and "Bearer" not in c for c in curl), curl)
 
 # -- pull requests -----------------------------------------------------------------------------------------------------
 bin_ = os.path.join(folder, "bin")

@@ -6,6 +6,7 @@ import os
 import gitea
 from forge_site import REPO, Forge
 from lab import check, done, env_spec, until
+from signers import key
 
 gitea.skip_without()
 MARK = "<!-- berth:plan v1 "
@@ -92,6 +93,18 @@ def approved(f, d, pull):
     check("the comment is the result now", until(lambda: "Rendered" in pull.text()) and len(pull.comments()) == 1, pull.text())
 
 
+def without_environments(f, d):
+    """What touches no environment has a result as well."""
+    pull = Pull(f, f.pull("bo", "words", {"flavors/words.yaml": "apiVersion: berth.dev/v1\nkind: Flavor\nspec:\n  resources: {requests: {cpu: 1, memory: 1Gi}}\n"}))
+    check("a pull request without environments: its plan waits", pull.wait("berth/plan", "pending"), pull.states(), d.log())
+    said = [f.berth("carol", "approve", "words", "--key", key(who), "--yes") for who in ("carol", "dana")]
+    check("(two admins approve)", all(s.rc == 0 for s in said), said)
+    check("(and then it does not)", pull.wait("berth/plan", "success"), pull.states(), d.log())
+    f.review("carol", pull.number)
+    check("(merged)", f.merge("carol", pull.number, "merge"))
+    check("the comment is its result, too", until(lambda: "### berth: applied" in pull.text()) and len(pull.comments()) == 1, pull.text(), d.log())
+
+
 def strangers(f, d):
     """A marker that somebody else pasted, a deleted comment, text that wants to be more than text."""
     f.git("mallory", "fetch", "-q", "origin")
@@ -152,6 +165,7 @@ def main():
     pull = opened(f, d)
     pushed_again(f, d, pull)
     approved(f, d, pull)
+    without_environments(f, d)
     d = forgotten(f, d, state, strangers(f, d))
     check("it stops well", d.stop() == 0, d.log())
     check("no token in the log", not any(t in d.log() for t in f.server.tokens.values()))

@@ -696,10 +696,10 @@ test_result(void **state)
 		const char *has, *lacks;
 	} rows[] = {
 		{ "ready", "### berth: applied", { STATUS("train", "Ready", "conditions:\n" APPLIED "access: {ssh: dev@train--alice.dev.example.com}\n") },
-		  "ssh dev@train--alice.dev.example.com\n", "tells more" },
+		  "berth ssh alice/train\n", "dev@" },
 		{ "not-yet", "### berth: at work, 0 of 1 done", { STATUS("train", "Provisioning", "conditions:\n" APPLIED
 		  "- {type: Ready, status: \"False\", reason: PodPending, message: pulling the image}\naccess: {ssh: dev@train--alice.dev.example.com}\n") },
-		  "PodPending: pulling the image", "ssh dev@" },
+		  "PodPending: pulling the image", "berth ssh" },
 		{ "failed", "### berth: 1 of 2 not as wanted", { STATUS("train", "Failed", "conditions:\n" APPLIED
 		  "- {type: Ready, status: \"False\", reason: ImagePullBackOff, message: no such image}\n"), STATUS("other", "Ready", "conditions:\n" APPLIED) },
 		  "<code>berth why alice/train</code> tells more", NULL },

@@ -152,5 +152,6 @@ forge_judge(struct forge *f, const struct forge_call *c, const struct forge_head
 		return denied(f, c, h, e);
 	if (h->status == 404 || h->status == 410)
 		return not_found(f, c, h, e);
-	return forge_fail(f, c->what, code_of(h->status), e, "HTTP %ld%s%s", h->status, *h->message ? ": " : "", h->message);
+	(void)forge_fail(f, c->what, code_of(h->status), e, "HTTP %ld%s%s", h->status, *h->message ? ": " : "", h->message);
+	return h->status == 405 && !*h->message ? err_hint(e, "no API of that kind answers so: check --forge and --forge-api") : e->code;
 }
