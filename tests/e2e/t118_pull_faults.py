@@ -120,6 +120,13 @@ def main():
     until(lambda: "pull request 50" in p.d.log(), 10)
     check("a head that cannot be fetched holds up no other", p.looked(p.open(2)), p.d.log())
     forge.pulls[50]["state"] = "closed"
+    clone = p.site.clone
+    git(clone, "checkout", "-q", "--detach", "origin/main")
+    p.site.write({"teams/t%d.yaml" % i: "x%d: [%s]\n" % (i, "a, " * 80000) for i in range(40)})
+    large = p.site.save("large")
+    git(clone, "push", "-q", "origin", "HEAD:refs/heads/large")
+    p.head(51, large)
+    check("what nobody reviewed yet takes no room without end", p.looked(large) == "failure" and not forge.state(large, "berth/validate"), p.d.log())
     forge.refuse = lambda method, path, body: (500, {}) if method == "POST" and "/issues/60/" in path else None
     check("(one whose comment the forge fails over has its checks)", p.looked(p.open(60)), p.d.log())
     check("such a one holds up no other", p.looked(p.open(3)), p.d.log())
