@@ -11,6 +11,8 @@
 #include "pulls/priv.h"
 #include "status/markdown.h"
 
+#define CHANGE_MAX ((size_t)8 << 20) /* of the new files: documents take up to sixteen times as much memory, and nobody has reviewed these */
+
 struct look {
 	struct pulls *p;
 	const struct now *n;
@@ -46,6 +48,23 @@ change_of(struct pulls *p, const struct oid *main, const struct oid *head, struc
 	if (fork)
 		*fork = base;
 	return changeset_between(p->git, &from, &to, mem, out, e);
+}
+
+/* What is larger than any file that berth reads is refused by name, and not read. */
+static int
+check_size(struct look *l, struct err *e)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < l->changes.n; i++) {
+		const struct change_entry *c = &l->changes.items[i];
+		size_t n = c->new_mode == FILE_REGULAR || c->new_mode == FILE_EXECUTABLE ? git_object_size(l->p->git, &c->new_id) : 0;
+
+		sum += n <= FILE_OTHER_MAX ? n : 0;
+	}
+	if (sum > CHANGE_MAX)
+		return err_set(e, ERR_INVALID, "its files have over %zu MiB, which is not looked at in one pull request", CHANGE_MAX >> 20);
+	return 0;
 }
 
 /* File by file, as approvals are; a forge that merges lines may find less in the way. */
@@ -280,7 +299,7 @@ look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, str
 
 	*out = (struct looked){ .comment = BUF_INIT(1 << 20) };
 	if ((rc = git_rev_parse(p->git, pull->head_sha, &l.head, e)) < 0 || (rc = change_of(p, &n->main, &l.head, mem, &l.changes, &l.fork, e)) < 0 ||
-	    (rc = changeset_apply(p->git, &n->main_tree, &l.changes, &l.merged, e)) < 0 || (rc = find_collision(&l, e)) < 0 ||
+	    (rc = check_size(&l, e)) < 0 || (rc = changeset_apply(p->git, &n->main_tree, &l.changes, &l.merged, e)) < 0 || (rc = find_collision(&l, e)) < 0 ||
 	    (rc = validate(&l, e)) < 0 || (rc = plan(&l, e)) < 0 || (rc = ask_voices(&l, e)) < 0)
 		return rc;
 	check_validate(&l);

@@ -16,9 +16,11 @@
 #define MOST_MS 60000
 #define LOOK_MS 1000         /* between two turns, however often somebody pokes */
 #define FETCH_MS 60000
+#define EACH_MS 120000       /* for those of a batch that failed, one by one */
 #define ONE_ARENA ((size_t)1 << 30)  /* of one pull request: two trees of ten thousand environments */
 #define LONG_MS 5000         /* a turn that has taken so long ends when somebody pokes: what is new comes first */
 #define MISSING_MS 500       /* a head that the list has and git does not yet: doubled up to a minute */
+#define MISSED_MS 60000      /* between two questions after one that a cut list may have left out */
 #define REFUSED_MS 60000     /* after a refusal that concerns one pull request alone: doubled up to an hour */
 
 static struct log_about
@@ -44,10 +46,42 @@ is_due(const struct now *n, const struct memo *m, const struct forge_pull *pull)
 	       (!str_eq(m->head, pull->head_sha) || !str_eq(m->main, n->main_hex) || !str_eq(m->voices, n->voices));
 }
 
+static void later(struct memo *m, int64_t first, int64_t most);
+
+/* Heads to fetch in one go. */
+struct batch {
+	const char *refs[GIT_FETCH_MAX];
+	struct memo *memos[GIT_FETCH_MAX];
+	size_t n;
+};
+
+/* One that cannot be had (too large, broken, a forge that fails over it) must not keep the others from coming: one by one, the newest first. */
 static int
-fetch(struct pulls *p, const char *const *refs, size_t n, struct err *e)
+fetch_each(struct pulls *p, const struct batch *b, struct err *e)
 {
-	return n ? git_fetch(p->git, p->c.url, &p->c.auth, refs, n, FETCH_MS, &p->stop, e) : 0;
+	struct log_about a = about(p);
+	int64_t end = clock_mono_ms() + EACH_MS;
+
+	for (size_t i = b->n; i-- > 0 && clock_mono_ms() < end;) {
+		int rc = git_fetch(p->git, p->c.url, &p->c.auth, &b->refs[i], 1, FETCH_MS, &p->stop, e);
+
+		if (rc == ERR_CANCELLED)
+			return rc;
+		if (rc == 0)
+			continue;
+		if (b->memos[i]->refused <= 1) /* said once */
+			log_line(LOG_WARN, &a, "pull request %lld: %s%s%s", (long long)b->memos[i]->number, e->text, *e->hint ? "; " : "", e->hint);
+		later(b->memos[i], FIRST_MS, MOST_MS);
+	}
+	return 0;
+}
+
+static int
+fetch(struct pulls *p, const struct batch *b, struct err *e)
+{
+	int rc = b->n ? git_fetch(p->git, p->c.url, &p->c.auth, b->refs, b->n, FETCH_MS, &p->stop, e) : 0;
+
+	return rc == 0 || rc == ERR_CANCELLED ? rc : fetch_each(p, b, e);
 }
 
 /* Heads that are looked at in this turn and are not here yet. */
@@ -55,24 +89,24 @@ static int
 fetch_heads(struct pulls *p, const struct now *now, const struct forge_pulls *list, struct arena *mem, struct err *e)
 {
 	const char *where = p->c.forge.kind == FORGE_GITLAB ? "merge-requests" : "pull";
-	const char *refs[GIT_FETCH_MAX];
-	size_t n = 0;
+	struct batch b = { .n = 0 };
 
 	for (size_t i = 0; p->c.url && i < list->n; i++) {
 		const struct forge_pull *pull = &list->items[i];
-		const struct memo *m = memo_get(p, pull->number, false);
+		struct memo *m = memo_get(p, pull->number, false);
 		int rc;
 
 		if (!m || !is_due(now, m, pull) || is_here(p, pull->head_sha))
 			continue;
-		refs[n++] = arena_printf(mem, "refs/%s/%lld/head", where, (long long)pull->number);
-		if (n < GIT_FETCH_MAX)
+		b.memos[b.n] = m;
+		b.refs[b.n++] = arena_printf(mem, "refs/%s/%lld/head", where, (long long)pull->number);
+		if (b.n < GIT_FETCH_MAX)
 			continue;
-		if ((rc = fetch(p, refs, n, e)) < 0)
+		if ((rc = fetch(p, &b, e)) < 0)
 			return rc;
-		n = 0;
+		b.n = 0;
 	}
-	return fetch(p, refs, n, e);
+	return fetch(p, &b, e);
 }
 
 /* -- one pull request --------------------------------------------------------------------------------------------------------------------- */
@@ -162,6 +196,8 @@ aside(struct pulls *p, struct memo *m, int rc, struct err *e)
 {
 	struct log_about a = about(p);
 
+	if (rc == ERR_UNAVAILABLE && !forge_limit_ms(p->forge))
+		later(m, 2 * FIRST_MS, MOST_MS); /* a forge that fails over this one alone: the next turn does without it */
 	if (rc >= 0 || rc == ERR_UNAVAILABLE || rc == ERR_CANCELLED)
 		return rc;
 	later(m, REFUSED_MS, 3600000);
@@ -235,6 +271,7 @@ closed(struct pulls *p, struct memo *m, struct err *e)
 	memcpy(m->merged, pull.merge_sha, sizeof(m->merged));
 	m->since = clock_now();
 	m->again = 0;
+	m->refused = 0;
 	p->dirty = true;
 	return 0;
 }
@@ -250,7 +287,7 @@ merged_ones(struct pulls *p, const struct now *n, bool more, struct err *e)
 		struct memo *m = v;
 		int64_t number = m->number;
 
-		if (m->open || (more && !*m->merged)) {
+		if (m->open || (more && !*m->merged && clock_mono_ms() < m->again)) {
 			m->open = false;
 			open++;
 			continue;
@@ -258,10 +295,16 @@ merged_ones(struct pulls *p, const struct now *n, bool more, struct err *e)
 		if (!*m->merged && ((rc = aside(p, m, closed(p, m, e), e)) < 0))
 			return rc;
 		m = memo_get(p, number, false);
+		if (m && !*m->merged && more && m->again < clock_mono_ms() + MISSED_MS)
+			m->again = clock_mono_ms() + MISSED_MS; /* open, and left out of the list */
 		if (!m || !*m->merged)
 			continue;
 		merged++;
+		if (m->refused && clock_mono_ms() < m->again)
+			continue;
 		rc = result_of(p, n, m, e);
+		if (rc == 0)
+			m->refused = 0;
 		if (rc > 0) {
 			memo_drop(p, m);
 			merged--;

@@ -110,7 +110,9 @@ def strangers(f, d):
     f.git("mallory", "fetch", "-q", "origin")
     spec = env_spec() + "  \"@carol <img src=x> | ``` --> [x](http://evil.example)\": 1\n"
     pull = Pull(f, f.pull("mallory", "odd", {"envs/mallory/odd.yaml": spec}))
-    f.api("POST", "/repos/%s/issues/%d/comments" % (REPO, pull.number), {"body": MARK + "base=- head=- digest=" + "0" * 64 + " -->\nall is well"}, who="mallory")
+    f.api("PATCH", "/repos/%s/pulls/%d" % (REPO, pull.number), {"body": "a\0b \\u0000"}, who="mallory")
+    check("(the forge keeps U+0000)", "\0" in pull.get()["body"], pull.get()["body"])
+    f.api("POST", "/repos/%s/issues/%d/comments" % (REPO, pull.number), {"body": MARK + "base=- head=- digest=" + "0" * 64 + " -->\nall is well\0"}, who="mallory")
     check("somebody's mark is not ours", until(lambda: len(pull.comments()) == 1) and "all is well" not in pull.text(), pull.text(), d.log())
     check("(its text is told at its line, too)", until(pull.lines), d.log())
     shown = f.shown(pull.text()) + "".join(f.shown(line[2]) for line in pull.lines())

@@ -496,6 +496,11 @@ diff_limits(void **state)
 	             "for i in $(seq 40); do t=$(printf '040000 tree %s\\td\\n' $t | git mktree); done; echo $t");
 	assert_int_equal(git_tree_diff(g, NULL, &deep, 0, collect, NULL, &e), ERR_INVALID);
 	assert_non_null(strstr(e.text, "folders deep"));
+	/* each names the one below it eight times, and no file is in them: eight times as many folders with each */
+	deep = id_of("cd diff; t=$(git mktree < /dev/null); for i in $(seq 20); do"
+	             " t=$(printf '040000 tree %s\\tm%d\\n' $(for k in 1 2 3 4 5 6 7 8; do echo $t $k; done) | git mktree); done; echo $t");
+	assert_int_equal(git_tree_diff(g, NULL, &deep, 0, collect, NULL, &e), ERR_INVALID);
+	assert_non_null(strstr(e.text, "more than 250000 folders"));
 	bad = id_of("git -C diff rev-parse HEAD:a");
 	assert_int_equal(git_tree_diff(g, NULL, &bad, 0, collect, NULL, &e), ERR_INVALID); /* a blob */
 	git_close(g);

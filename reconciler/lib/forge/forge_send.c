@@ -189,6 +189,19 @@ not_json(const struct forge *f, const char *what, const struct http_response *r,
 	return err_hint(e, "if it stays so, check that the address is the API's (%s now) and that no proxy answers in its place", f->api);
 }
 
+/* U+0000 in somebody's text (Gitea keeps it) makes no list unreadable: U+0001, which is no part of a name either. */
+static void
+mend_nul(struct buf *body)
+{
+	for (size_t i = 0; i + 6 <= body->len; i++) {
+		if (body->data[i] != '\\')
+			continue;
+		if (memcmp(body->data + i, "\\u0000", 6) == 0)
+			body->data[i + 5] = '1';
+		i++; /* what it escapes */
+	}
+}
+
 int
 forge_ask(struct forge *f, const struct forge_call *c, struct arena *mem, struct value **json, struct forge_answer *a, struct err *e)
 {
@@ -199,6 +212,7 @@ forge_ask(struct forge *f, const struct forge_call *c, struct arena *mem, struct
 	if ((rc = forge_send(f, c, &r, a, e)))
 		return rc;
 	*json = NULL;
+	mend_nul(&r.body);
 	if (r.status != 304 && r.body.len && json_read(mem, r.body.data, r.body.len, json, NULL) < 0)
 		rc = not_json(f, c->what, &r, e);
 	http_response_free(&r);

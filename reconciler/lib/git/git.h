@@ -113,6 +113,9 @@ int git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, 
 int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len,
                   struct err *e) MUST_USE;
 
+/* Bytes of an object, from its header; 0 when it is not here. */
+size_t git_object_size(struct git_repo *g, const struct oid *id);
+
 /* Both: the file at `path` inside a tree. */
 int git_tree_read(struct git_repo *g, const struct oid *tree, const char *path, size_t max, struct arena *mem, const char **bytes,
                   size_t *len, struct err *e) MUST_USE;

@@ -344,6 +344,15 @@ git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena
 	return 0;
 }
 
+size_t
+git_object_size(struct git_repo *g, const struct oid *id)
+{
+	git_object_t is;
+	size_t len;
+
+	return git_odb_read_header(&len, &is, g->odb, git_oid_of(id)) == 0 ? len : 0;
+}
+
 int
 git_tree_read(struct git_repo *g, const struct oid *tree, const char *path, size_t max, struct arena *mem, const char **bytes,
               size_t *len, struct err *e)

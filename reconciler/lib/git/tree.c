@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #define FILES_MAX 1000000
+#define FOLDERS_MAX 250000 /* that are walked: forty trees can name a thousand million folders, and no file */
 
 /* ".git" as Windows and macOS would also spell it: other programs check the same trees out. */
 static bool
@@ -196,7 +197,7 @@ struct walk {
 	struct git_repo *g;
 	int (*fn)(void *ctx, const struct git_change *c, struct err *e);
 	void *ctx;
-	size_t left, max;
+	size_t left, max, folders;
 	char path[GIT_PATH_MAX];
 };
 
@@ -261,6 +262,8 @@ walk_trees(struct walk *w, const struct oid *old_id, const struct oid *new_id, s
 
 	if (depth > GIT_DEPTH_MAX)
 		return err_set(e, ERR_INVALID, "%.200s: more than %d folders deep", w->path, GIT_DEPTH_MAX);
+	if (w->folders++ == FOLDERS_MAX)
+		return err_set(e, ERR_INVALID, "more than %d folders", FOLDERS_MAX);
 	if ((rc = tree_open(w->g, old_id, &a, e)))
 		return rc;
 	if ((rc = tree_open(w->g, new_id, &b, e)) == 0)
