@@ -89,7 +89,7 @@ site.write(FILES)
 said = berth("codeowners", "-C", site.clone)
 check("no forge's files here: it has to be said", said.rc == 2 and "--forge github" in said.err, said)
 said = berth("codeowners", "--forge", "github", "--check", "-C", site.clone)
-check("--check: missing", said.rc == 1 and said.out == ".github/CODEOWNERS is missing\n" and "berth codeowners --write" in said.err, said)
+check("--check: missing", said.rc == 1 and said.out == ".github/CODEOWNERS is missing\n" and "berth codeowners --forge github --write" in said.err, said)
 for forge in FORGES:
     said = berth("codeowners", "--forge", forge, "--write", "-C", site.clone)
     check("--write %s" % forge, said.rc == 0 and said.out == ".%s/CODEOWNERS\n" % forge and
