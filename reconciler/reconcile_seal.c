@@ -286,18 +286,14 @@ seals_take_due(struct seals *s, struct pass *p)
 int64_t
 seals_schedule(struct seals *s)
 {
-	int64_t ms = RETRY_MS;
+	int64_t ms;
 
 	if (!s->owners.live) {
 		s->failures = 0;
 		s->retry_at = 0;
 		return 0;
 	}
-	for (unsigned i = 0; i < s->failures && ms < RETRY_MOST_MS; i++)
-		ms *= 2;
-	s->failures++;
-	if (ms > RETRY_MOST_MS)
-		ms = RETRY_MOST_MS;
+	ms = clock_backoff(RETRY_MS, s->failures++, RETRY_MOST_MS);
 	s->retry_at = clock_mono_ms() + ms;
 	return ms;
 }

@@ -249,14 +249,10 @@ op_refused(struct op *op, const char *why, const char *text)
 {
 	struct target_kube *t = op->t;
 	struct kobj *o = op->o;
-	int64_t wait = REFUSED_MS;
+	int64_t wait = clock_backoff(REFUSED_MS, o->fails, REFUSED_MOST_MS);
 
-	for (unsigned i = 0; i < o->fails && wait < REFUSED_MOST_MS; i++)
-		wait *= 2;
 	if (o->fails < 20)
 		o->fails++;
-	if (wait > REFUSED_MOST_MS)
-		wait = REFUSED_MOST_MS;
 	o->sure = false;
 	kobj_error(o, why, text);
 	touch_owned(t, o->unit);
@@ -292,10 +288,8 @@ void
 op_later(struct op *op, const struct kube_answer *a)
 {
 	struct target_kube *t = op->t;
-	int64_t ms = FIRST_MS, now = clock_mono_ms();
+	int64_t ms = clock_backoff(FIRST_MS, op->tries, MOST_MS), now = clock_mono_ms();
 
-	for (unsigned i = 0; i < op->tries && ms < MOST_MS; i++)
-		ms *= 2;
 	if (a->retry_after_ms > ms)
 		ms = a->retry_after_ms < 60000 ? a->retry_after_ms : 60000;
 	if (a->status == 429)

@@ -15,7 +15,7 @@
 
 #define KINDS_NOTE "applyset.kubernetes.io/contains-group-kinds"
 #define FIRST_MS 250
-#define MOST_MS 10000
+#define MOST_MS 16000
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -204,7 +204,7 @@ static void
 on_written(void *ctx, const struct kube_answer *a)
 {
 	struct target_kube *t = ctx;
-	int64_t ms = FIRST_MS;
+	int64_t ms = clock_backoff(FIRST_MS, t->parent_tries, MOST_MS);
 
 	free(t->parent_sent);
 	t->parent_sent = NULL;
@@ -216,8 +216,6 @@ on_written(void *ctx, const struct kube_answer *a)
 		t->parent_trouble.code = 0;
 		return;
 	}
-	for (unsigned i = 0; i < t->parent_tries && ms < MOST_MS; i++)
-		ms *= 2;
 	t->parent_tries += t->parent_tries < 20;
 	t->parent_due = clock_mono_ms() + (ms < a->retry_after_ms ? a->retry_after_ms : ms);
 	t->parent_dirty = true; /* nothing is written until it is */

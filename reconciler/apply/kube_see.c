@@ -79,7 +79,7 @@ drifted(struct target_kube *t, struct kobj *o, const char *by, const char *what)
 {
 	char name[600], text[900];
 	/* what was left alone on purpose is no peace */
-	int64_t now = clock_mono_ms(), since = o->repaired > o->quiet_until ? o->repaired : o->quiet_until, wait = 5000;
+	int64_t now = clock_mono_ms(), since = o->repaired > o->quiet_until ? o->repaired : o->quiet_until;
 	int64_t rest = now > since ? (now - since) / 3000 : 0;
 
 	(void)snprintf(text, sizeof(text), "%s: %s", short_name(o, name), what);
@@ -89,9 +89,7 @@ drifted(struct target_kube *t, struct kobj *o, const char *by, const char *what)
 	o->repairs = rest >= o->repairs ? 1 : (uint8_t)(o->repairs - rest + (o->repairs < 40));
 	o->repaired = now;
 	if (o->repairs > FIGHT) {
-		for (int i = FIGHT; i < o->repairs && wait < 300000; i++)
-			wait *= 2;
-		o->quiet_until = now + (wait < 300000 ? wait : 300000);
+		o->quiet_until = now + clock_backoff(5000, (unsigned)(o->repairs - FIGHT), 300000);
 		(void)snprintf(text, sizeof(text), "%s and berth write %s in turn: find out who runs as %s and stop it, or take the field "
 		               "out of berth's templates", by, short_name(o, name), by);
 		kobj_error(o, "DriftFight", text);

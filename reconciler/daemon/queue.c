@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
+
 #define FIRST_MS 1000
 #define MAX_MS 60000
 
@@ -56,12 +58,8 @@ void
 queue_failed(struct queue *q, const char *name, int64_t now)
 {
 	struct job *j = find(q, name);
-	int64_t delay = q->backoff_first ? q->backoff_first : FIRST_MS, max = q->backoff_max ? q->backoff_max : MAX_MS;
+	int64_t delay = clock_backoff(q->backoff_first ? q->backoff_first : FIRST_MS, j->failures, q->backoff_max ? q->backoff_max : MAX_MS);
 
-	for (unsigned i = 0; i < j->failures && delay < max; i++)
-		delay *= 2;
-	if (delay > max)
-		delay = max;
 	if (j->failures < 1000)
 		j->failures++;
 	/* jitter from the clock: two daemons that failed together must not retry together */

@@ -34,20 +34,34 @@ digest_voices(const struct now *n, char out[DIGEST_HEX])
 	digest_hex(&d, out);
 }
 
+/* Where nothing moves, ten thousand paths are not listed at every look. */
+static int
+read_mode(struct pulls *p, struct now *n, struct err *e)
+{
+	struct files files;
+	int rc;
+
+	if (!p->has_mode || !oid_eq(&p->mode_tree, &n->main_tree)) {
+		p->mode = APPROVAL_NONE;
+		if ((rc = git_files(p->git, &n->main_tree, n->mem, &files, e)) < 0)
+			return rc;
+		rc = approval_mode_read(&files, &p->mode, e);
+		if (rc < 0 && rc != ERR_INVALID) /* main itself is broken, and says so elsewhere */
+			return rc;
+		p->mode_tree = n->main_tree;
+		p->has_mode = true;
+	}
+	n->mode = p->mode;
+	return 0;
+}
+
 static int
 read_approvals(struct pulls *p, struct now *n, struct err *e)
 {
 	const char *ref = arena_printf(n->mem, "refs/heads/%s", p->c.branch);
-	struct files files;
 	int rc;
 
-	n->mode = APPROVAL_NONE;
-	if ((rc = git_files(p->git, &n->main_tree, n->mem, &files, e)) < 0)
-		return rc;
-	rc = approval_mode_read(&files, &n->mode, e);
-	if (rc == ERR_INVALID)
-		return 0; /* main itself is broken, and says so elsewhere */
-	if (rc < 0 || n->mode == APPROVAL_NONE)
+	if ((rc = read_mode(p, n, e)) < 0 || n->mode == APPROVAL_NONE)
 		return rc;
 	rc = proof_load(p->proof_file, &n->proof, e);
 	if (rc < 0)

@@ -47,6 +47,9 @@ struct pulls {
 	struct map memos;                /* "7" -> struct memo */
 	bool dirty;                      /* the file is older than memos */
 	bool loaded;
+	bool has_mode;                   /* the mode that main's tree `mode_tree` asks for */
+	struct oid mode_tree;
+	enum approval_mode mode;
 	bool unfinished;                 /* something of this turn is to be looked at again soon */
 	char *file, *proof_file;
 	pthread_t thread;

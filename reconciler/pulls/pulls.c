@@ -147,12 +147,8 @@ say_none(struct pulls *p, struct memo *m, const struct forge_pull *pull, const s
 static void
 later(struct memo *m, int64_t first, int64_t most)
 {
-	int64_t ms = first;
-
-	for (unsigned i = 0; i < m->refused && ms < most; i++)
-		ms *= 2;
+	m->again = clock_mono_ms() + clock_backoff(first, m->refused, most);
 	m->refused += m->refused < 20;
-	m->again = clock_mono_ms() + (ms < most ? ms : most);
 }
 
 static int
@@ -365,7 +361,7 @@ static int64_t
 after(struct pulls *p, int rc, const struct err *e)
 {
 	struct log_about a = about(p);
-	int64_t ms = FIRST_MS, limit = forge_limit_ms(p->forge);
+	int64_t ms = clock_backoff(FIRST_MS, p->failures, MOST_MS), limit = forge_limit_ms(p->forge);
 
 	(void)pthread_mutex_lock(&p->lock);
 	p->counts.turns++;
@@ -385,11 +381,7 @@ after(struct pulls *p, int rc, const struct err *e)
 	if (strcmp(p->last_error, e->text) != 0 && !(limit && p->failures))
 		log_err(LOG_WARN, &a, e);
 	(void)snprintf(p->last_error, sizeof(p->last_error), "%s", e->text);
-	for (unsigned i = 0; i < p->failures && ms < MOST_MS; i++)
-		ms *= 2;
 	p->failures += p->failures < 20;
-	if (ms > MOST_MS)
-		ms = MOST_MS;
 	return limit > ms ? limit : ms;
 }
 

@@ -443,6 +443,10 @@ times(void **state)
 		clock_rfc3339(rows[i].s, out);
 		assert_string_equal(out, rows[i].want);
 	}
+	assert_int_equal(clock_backoff(250, 0, 8000), 250);
+	assert_int_equal(clock_backoff(250, 3, 8000), 2000);
+	assert_int_equal(clock_backoff(200, 7, 15000), 15000);
+	assert_int_equal(clock_backoff(2000, 4000000000u, 60000), 60000);
 	assert_true(clock_now() > 1700000000);
 	assert_true(clock_mono_ms() <= clock_mono_ms());
 }

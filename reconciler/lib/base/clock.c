@@ -32,6 +32,14 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_backoff(int64_t first, unsigned failures, int64_t most)
+{
+	while (failures-- && first < most)
+		first *= 2;
+	return first < most ? first : most;
+}
+
+int64_t
 clock_boot_ms(void)
 {
 	return ms_of(CLOCK_BOOTTIME);

@@ -12,6 +12,9 @@ int64_t clock_now(void);     /* seconds since 1970-01-01T00:00:00Z */
 
 void clock_sleep_ms(int64_t ms); /* plus up to half of it again, different for every process: two that met part */
 
+/* How long to wait after so many failures in a row before this one: `first`, doubled for each of them, at most `most`. */
+int64_t clock_backoff(int64_t first, unsigned failures, int64_t most);
+
 /* UTC, seconds precision (RFC 3339). */
 void clock_rfc3339(int64_t seconds, char out[RFC3339_LEN]);
 /* "2026-11-25T22:00:00Z" -> seconds since 1970; 0 when it is none, or NULL. */

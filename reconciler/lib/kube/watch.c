@@ -67,14 +67,10 @@ static void
 failed(struct kube_watch *w, const struct kube_answer *a)
 {
 	struct err e = { 0 };
-	int64_t ms = FIRST_MS;
+	int64_t ms = clock_backoff(FIRST_MS, w->failures, MOST_MS);
 
-	for (unsigned i = 0; i < w->failures && ms < MOST_MS; i++)
-		ms *= 2;
 	if (w->failures < 30)
 		w->failures++;
-	if (ms > MOST_MS)
-		ms = MOST_MS;
 	if (a->retry_after_ms > ms)
 		ms = a->retry_after_ms < 120000 ? a->retry_after_ms : 120000;
 	if (w->c.on_trouble) {
