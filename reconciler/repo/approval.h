@@ -29,6 +29,8 @@ void approval_write(const struct approval *a, struct buf *out);
 /* ERR_INVALID unless the text is exactly what approval_write makes. In mem. */
 int approval_read(const char *text, size_t n, struct arena *mem, struct approval *out, struct err *e) MUST_USE;
 
+struct review;
+
 /* An approval whose signature is good; whether the key counts is another question. */
 struct evidence {
 	const char *ref;            /* where it was found, or a path on the status branch */
@@ -39,6 +41,7 @@ struct evidence {
 	const char *sig_text;
 	size_t sig_len;
 	struct sshsig sig;
+	const struct review *review; /* of a forge (repo/review.h): no signature, no text; NULL: it is signed */
 };
 
 /* What a used one is remembered by: "<change-set digest> <nonce>". */

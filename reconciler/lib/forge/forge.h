@@ -94,6 +94,8 @@ struct forge_pull {
 	const char *url;      /* for people; "" when it was not http(s) */
 	char head_sha[FORGE_SHA];
 	char merge_sha[FORGE_SHA]; /* of a merged one: the commit on the base that has it; else "" */
+	char base_sha[FORGE_SHA];  /* a commit of the base from which the head's change is counted; "" where a list does not tell */
+	const char *merged_by;     /* login of who merged it; "": nobody yet, gone, or not told */
 	enum forge_state state;
 	bool fork;            /* from another repository, or one that is gone */
 	int64_t updated;      /* seconds since 1970; 0: not told */
