@@ -699,7 +699,8 @@ modes(void **state)
 	} rows[] = {
 		{ DOC("Organization", "{approvals: {mode: none}}"), "" },
 		{ DOC("Organization", "{approvals: {mode: signed}}"), "" },
-		{ DOC("Organization", "{approvals: {mode: forge}}"), "berth.yaml:3:26: error[E402]: spec.approvals.mode `forge` cannot be proved" },
+		{ DOC("Organization", "{approvals: {mode: forge}}"), "" },
+		{ DOC("Organization", "{approvals: {mode: quorum}}"), "berth.yaml:3:26: error[E402]: spec.approvals.mode `quorum` cannot be proved" },
 		{ DOC("Organization", "{}"), "berth.yaml:3:7: error[E203]: spec.approvals.mode is not set" },
 	};
 
