@@ -544,6 +544,10 @@ who_is_left(void **state)
 		{ ORG("admins: [carol]", ", guards: {minApprovers: 2}"), "carol", ERR_DENIED },
 		{ ORG("required: 1", ", guards: {minApprovers: 0}"), "carol", ERR_DENIED },
 		{ DOC("Organization", "{approvals: {mode: none}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol, dana]}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol]}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol, dana]}, guards: {minApprovers: 3}}"), "carol dana", ERR_DENIED },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [zoe]}}"), "zoe", ERR_DENIED },
 	};
 
 	(void)state;
