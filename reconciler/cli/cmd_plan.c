@@ -290,17 +290,17 @@ print_markdown(const struct args *a, const struct planned *p, const struct trees
 static int
 make_plan(const struct args *a, struct trees *t, struct planned *out, struct err *e)
 {
-	struct preview_ask ask = { .head = &t->head };
-	struct preview *preview;
+	struct preview_ask ask = { 0 };
 	int rc, has_base;
 
 	if ((rc = tree_of_args(a, &t->head, &t->head_label, e)) < 0 || (has_base = rc = base_files(a, &t->base, &t->base_commit, e)) < 0 ||
-	    (rc = preview_new(&preview, e)) < 0)
+	    (rc = sides_new(&ask.sides, e)) < 0)
 		return rc;
-	ask.base = has_base ? &t->base : NULL;
 	ask.status = has_base && status_files(a, &t->status) ? &t->status : NULL;
-	rc = preview_make(preview, &ask, a->mem, out, e);
-	preview_free(preview);
+	rc = sides_take(ask.sides, has_base ? &t->base : NULL, &t->head, e);
+	if (rc == 0)
+		rc = preview_make(&ask, a->mem, out, e);
+	sides_free(ask.sides);
 	return rc;
 }
 

@@ -88,7 +88,7 @@ find_collision(struct look *l, struct err *e)
 static int
 validate(struct look *l, struct err *e)
 {
-	struct changed_ask ask = { .git = l->p->git, .has_base = true, .base = l->n->main, .base_tree = l->n->main_tree, .head = l->head,
+	struct changed_ask ask = { .git = l->p->git, .sides = l->p->sides, .has_base = true, .base = l->n->main, .base_tree = l->n->main_tree, .head = l->head,
 		.head_tree = l->merged };
 	int rc;
 
@@ -98,17 +98,20 @@ validate(struct look *l, struct err *e)
 	return rc;
 }
 
+/* Of the trees that validate has read. */
 static int
 plan(struct look *l, struct err *e)
 {
-	struct files base, head, status;
-	struct preview_ask ask = { .base = &base, .head = &head, .status = l->n->has_status ? &status : NULL, .touched = true };
+	struct preview_ask ask = { .sides = l->p->sides, .touched = true };
+	struct files status;
 	int rc;
 
-	if ((rc = git_files(l->p->git, &l->n->main_tree, l->mem, &base, e)) < 0 || (rc = git_files(l->p->git, &l->merged, l->mem, &head, e)) < 0 ||
-	    (l->n->has_status && (rc = git_files(l->p->git, &l->n->status_tree, l->mem, &status, e)) < 0))
-		return rc;
-	rc = preview_make(l->p->preview, &ask, l->mem, &l->planned, &l->why);
+	if (l->n->has_status) {
+		if ((rc = git_files(l->p->git, &l->n->status_tree, l->mem, &status, e)) < 0)
+			return rc;
+		ask.status = &status;
+	}
+	rc = preview_make(&ask, l->mem, &l->planned, &l->why);
 	l->planned_ok = rc == 0;
 	if (rc < 0 && rc != ERR_INVALID) {
 		*e = l->why;

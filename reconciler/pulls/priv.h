@@ -42,7 +42,7 @@ struct pulls {
 	struct arena *mem;
 	struct forge *forge;
 	struct git_repo *git;
-	struct preview *preview;
+	struct sides *sides;             /* main, and main with the change in it */
 	struct judge *judge;
 	struct map memos;                /* "7" -> struct memo */
 	bool dirty;                      /* the file is older than memos */

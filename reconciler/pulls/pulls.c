@@ -465,7 +465,7 @@ release(struct pulls *p)
 {
 	memory_free(p);
 	judge_free(p->judge);
-	preview_free(p->preview);
+	sides_free(p->sides);
 	git_close(p->git);
 	forge_close(p->forge);
 	(void)pthread_cond_destroy(&p->cond);
@@ -490,7 +490,7 @@ pulls_start(const struct pulls_config *c, struct pulls **out, struct err *e)
 		abort();
 	(void)pthread_condattr_destroy(&attr);
 	if ((rc = forge_open(&p->c.forge, &p->forge, e)) < 0 || (rc = git_open(p->c.git_dir, &p->git, e)) < 0 ||
-	    (rc = preview_new(&p->preview, e)) < 0) {
+	    (rc = sides_new(&p->sides, e)) < 0) {
 		release(p);
 		return rc;
 	}
