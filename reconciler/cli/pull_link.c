@@ -20,7 +20,7 @@ struct place_on_web {
 
 static const struct {
 	const char *name;
-	enum forge_shape forge;
+	enum forge_kind forge;
 } names[] = {
 	{ "github", FORGE_GITHUB }, { "gitlab", FORGE_GITLAB }, { "gitea", FORGE_GITEA }, { "forgejo", FORGE_GITEA },
 };
@@ -28,19 +28,18 @@ static const struct {
 /* Hosts that are one of them and do not say so; and hosts that answer ssh for another. */
 static const struct {
 	const char *host;
-	enum forge_shape forge;
+	enum forge_kind forge;
 } known[] = { { "codeberg.org", FORGE_GITEA } };
 static const struct {
 	const char *ssh, *web;
 } aliases[] = { { "ssh.github.com", "github.com" }, { "altssh.gitlab.com", "gitlab.com" } };
 
-enum forge_shape
+enum forge_kind
 forge_of_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq(name, names[i].name))
-			return names[i].forge;
-	return FORGE_UNKNOWN;
+	enum forge_kind kind;
+
+	return forge_kind_parse(name, &kind) < 0 ? FORGE_UNKNOWN : kind;
 }
 
 /* Nothing that could end a link in a terminal or a page, or lead elsewhere. */
@@ -136,7 +135,7 @@ slashes(const char *s)
 	return n;
 }
 
-enum forge_shape
+enum forge_kind
 forge_of_url(struct arena *mem, const char *url)
 {
 	struct place_on_web w;
@@ -169,7 +168,7 @@ escaped(struct arena *mem, const char *s, const char *safe)
 }
 
 const char *
-pull_link(struct arena *mem, enum forge_shape forge, const char *url, const char *base, const char *branch)
+pull_link(struct arena *mem, enum forge_kind forge, const char *url, const char *base, const char *branch)
 {
 	struct place_on_web w;
 	const char *repo;

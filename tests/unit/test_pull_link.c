@@ -20,7 +20,7 @@ shapes(void **state)
 {
 	static const struct {
 		const char *url;
-		enum forge_shape forge;
+		enum forge_kind forge;
 		const char *link;
 	} rows[] = {
 		{ "https://github.com/acme/envs.git", FORGE_GITHUB, GITHUB },
@@ -62,7 +62,7 @@ shapes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum forge_shape forge = forge_of_url(mem, rows[i].url);
+		enum forge_kind forge = forge_of_url(mem, rows[i].url);
 		const char *link = pull_link(mem, forge, rows[i].url, "main", "env/alice/train");
 
 		print_message("# %s\n", rows[i].url);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts of a plan as a sentence. */
+#include "cli/planned_line.h"
+
+void
+planned_line(const struct planned *p, struct buf *out)
+{
+	buf_printf(out, "%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[ACTION_CREATE], p->count[ACTION_CHANGE],
+	           p->restarts, p->count[ACTION_DELETE], p->same);
+	if (p->data)
+		buf_printf(out, ", DATA AT STAKE in %zu", p->data);
+	if (p->refused)
+		buf_printf(out, ", REFUSED in part in %zu", p->refused);
+	if (p->waiting)
+		buf_printf(out, ", %zu WAITING for room", p->waiting);
+	if (p->invalid)
+		buf_printf(out, ", %zu NOT VALID and left as %s", p->invalid, p->invalid == 1 ? "it is" : "they are");
+	buf_char(out, '.');
+}
