@@ -8,31 +8,21 @@
 #include "cli/propose.h"
 #include "cli/pull_open.h"
 #include "lib/base/str.h"
-#include "preview.h"
 
 /* -- the pull request ---------------------------------------------------------------------------------------------------------------- */
 
-/* What the branch comes to, as `berth plan` ends; nothing where that cannot be told. */
+/* What the branch comes to, as `berth plan` ends. */
 static void
 add_plan(struct proposal *p, const char *commit, struct buf *out)
 {
-	struct preview_ask ask = { .base = &p->files, .touched = true };
-	struct files head;
-	struct git_commit_info c;
-	struct preview *preview;
-	struct planned planned;
+	struct git_commit_info was, is;
 	struct oid id;
 
-	if (oid_parse(commit, &id) < 0 || git_commit_read(p->git, &id, p->mem, &c, NULL) < 0 || git_files(p->git, &c.tree, p->mem, &head, NULL) < 0 ||
-	    preview_new(&preview, NULL) < 0)
+	if (oid_parse(commit, &id) < 0 || git_commit_read(p->git, &p->tip, p->mem, &was, NULL) < 0 || git_commit_read(p->git, &id, p->mem, &is, NULL) < 0)
 		return;
-	ask.head = &head;
-	if (preview_make(preview, &ask, p->mem, &planned, NULL) == 0) {
-		buf_str(out, "Plan: ");
-		planned_line(&planned, out);
-		buf_char(out, '\n');
-	}
-	preview_free(preview);
+	buf_str(out, "Plan: ");
+	planned_between(p->git, &was.tree, &is.tree, p->mem, out);
+	buf_char(out, '\n');
 }
 
 /* The commit's message: a line, an empty one, the rest. */

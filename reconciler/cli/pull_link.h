@@ -26,3 +26,12 @@ enum forge_kind forge_of_url(struct arena *mem, const char *url);
  * leads to no host. In mem.
  */
 const char *pull_link(struct arena *mem, enum forge_kind forge, const char *url, const char *base, const char *branch);
+
+/* The page where people review it; NULL as with pull_link. In mem. */
+const char *pull_page(struct arena *mem, enum forge_kind forge, const char *url, int64_t number);
+
+/*
+ * The number of the pull request whose page this is (or a page below it), of the repository that git knows by `url`; 0: it is no such page, or of another
+ * repository. The port of an ssh URL says nothing.
+ */
+int64_t pull_of_page(struct arena *mem, const char *url, const char *page);

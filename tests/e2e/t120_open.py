@@ -91,11 +91,92 @@ def came_and_went(f):
     check("nobody comes twice", said.rc == 0 and again.rc == 4 and "user/gus already" in again.err, said, again)
 
 
+def approve(f, who, what, *more):
+    return berth("approve", what, "--key", key(who), "--yes", "-C", f.site.clone, "--anchor", f.site.anchor, *more, env=f.server.git_env("carol"))
+
+
+def review(f, who, what, *more):
+    return mine(f, who, "approve", what, "--yes", "--anchor", f.site.anchor, *more)
+
+
+def blobs(f, rev, *paths):
+    return [git(f.site.clone, "rev-parse", "%s:%s" % (rev, p)) for p in paths]
+
+
+def by_number(f, number):
+    """What is shown is what is signed: the head that was fetched."""
+    said = approve(f, "carol", str(number))
+    check("carol approves a number, and sees whose it is and what it does", said.rc == 0 and "approved by carol" in said.out and "pull request %d, head " % number in said.err and
+          ", 1 commit:" in said.err and "Alice <alice@example.com>: envs/bo/one: new environment" in said.err and "plan: 1 to create, " in said.err and
+          "new     envs/bo/one.yaml" in said.err, said)
+    said = approve(f, "dana", "#%d" % number, "--forge", "gitea", "--forge-token-file", f.server.token_file("dana"))
+    check("with a token also what the forge says of it", said.rc == 0 and "approved by dana" in said.out and
+          "pull request %d of bo (open): envs/bo/one: new environment" % number in said.err, said)
+    said = approve(f, "erin", "http://127.0.0.1:%d/root/envs/pulls/%d/files?x=1#r2" % (f.server.port, number))
+    check("its address will do", said.rc == 0 and "approved by erin" in said.out, said)
+    for what, code, word in (("http://127.0.0.1:%d/root/envs2/pulls/%d" % (f.server.port, number), 2, "-C"), ("http://git.example.com/root/envs/pulls/1", 2, "-C"),
+                             ("4711", 3, "no pull request 4711"), ("#0", 3, "#0")):
+        said = approve(f, "carol", what)
+        check("which is none: " + what.split("/")[-1], said.rc == code and word in said.err and not said.out, said)
+
+
+def moved(f, number):
+    old = f.git("bo", "rev-parse", "refs/berth/pulls/%d" % number)
+    f.git("bo", "fetch", "-q", "origin")
+    f.git("bo", "checkout", "-q", "-B", "more", "origin/env/bo/one")
+    f.site.write({"envs/bo/more.yaml": env_spec()})
+    f.git("bo", "add", "-A")
+    f.git("bo", "commit", "-q", "-m", "more")
+    f.git("bo", "push", "-q", "origin", "HEAD:env/bo/one")
+    new = f.git("bo", "rev-parse", "HEAD")
+    f.git("bo", "checkout", "-q", "main")
+    seen = until(lambda: pulls(f)["env/bo/one"]["head"]["sha"] == new)
+    said = approve(f, "carol", str(number), "--offline", "--print")
+    check("offline it is the head that was fetched last", seen and said.rc == 0 and blobs(f, old, "envs/bo/one.yaml")[0] in said.out and "more.yaml" not in said.out, said)
+    said = approve(f, "carol", str(number), "--offline", "--forge", "gitea", "--forge-token-file", f.server.token_file("carol"))
+    check("which the forge knows to be old", said.rc == 3 and "moved while it was looked at" in said.err and not said.out, said)
+    said = approve(f, "carol", str(number), "--print")
+    check("and online the new one", said.rc == 0 and all(b in said.out for b in blobs(f, new, "envs/bo/one.yaml", "envs/bo/more.yaml")), said)
+    f.git("bo", "push", "-q", "origin", "main:refs/heads/%d" % number)
+    said = approve(f, "carol", str(number), "--print")
+    check("a branch of that name is what is meant, and it is said how to mean the other", said.rc == 3 and "the pull request is #%d" % number in said.err, said)
+    said = approve(f, "carol", "#%d" % number, "--print")
+    check("which is it", said.rc == 0 and "envs/bo/more.yaml" in said.err, said)
+    f.git("bo", "push", "-q", "origin", ":refs/heads/%d" % number)
+    return old
+
+
+def by_review(f, number, old):
+    """approvals.mode forge: the person's own review, of exactly that head."""
+    text = f.site.read("berth.yaml")
+    pull = f.pull("root", "mode", {"berth.yaml": text.replace("mode: signed", "mode: forge")})
+    f.review("carol", pull)
+    check("(main asks for reviews)", f.merge("carol", pull, "merge"))
+    said = berth("approve", str(number), "--yes", "-C", f.site.clone, "--anchor", f.site.anchor, "--forge", "gitea", env=f.server.git_env("carol"))
+    check("without a token: where to click", said.rc == 2 and "/root/envs/pulls/%d/files" % number in said.err and "--forge-token-file" in said.err, said)
+    said = review(f, "bo", str(number))
+    check("nobody approves their own", said.rc == 4 and "somebody else" in said.err and not said.out, said)
+    f.git("bo", "update-ref", "refs/berth/pulls/%d" % number, old)
+    said = review(f, "carol", str(number), "--offline")
+    check("no other head than that which was looked at", said.rc == 3 and "nothing is approved" in said.err, said)
+    reviews = f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, number))
+    check("nothing was said there", not reviews, reviews)
+    head = pulls(f)["env/bo/one"]["head"]["sha"]
+    said = review(f, "carol", str(number))
+    reviews = f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, number))
+    check("carol's review stands there, of that head", said.rc == 0 and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
+          [(r["user"]["login"], r["state"], r["commit_id"]) for r in reviews] == [("carol", "APPROVED", head)], said, reviews)
+    said = approve(f, "carol", "#%d" % number)
+    check("with a key it is signed all the same", said.rc == 0 and "refs/berth/approvals/" in said.out, said)
+
+
 def main():
-    f = Forge()
-    opened(f)
+    f = Forge(people=("dana",))
+    number = opened(f)
     trouble(f)
     came_and_went(f)
+    by_number(f, number)
+    by_review(f, number, moved(f, number))
     done()
 
 
