@@ -5,7 +5,7 @@ import os
 
 import gitea
 from forge_site import REPO, Forge
-from lab import berth, check, done, env_spec, git, until
+from lab import Daemon, berth, check, done, env_spec, git, until
 from signers import key
 
 gitea.skip_without()
@@ -37,14 +37,14 @@ def opened(f):
     check("as bo, for main, with the commit's words and what it comes to", p.get("user", {}).get("login") == "bo" and p["base"]["ref"] == "main" and
           p["title"] == "envs/bo/one: new environment" and p["body"] == "Flavor cpu-small; made by `berth new`.\n\nPlan: 1 to create, 1 to change (0 with a restart), "
           "0 to delete, 12 unchanged.\n", p)
-    said = mine(f, "bo", "new", "one", "--owner", "bo", "--flavor", "gpu-small", "--force", "-o", "json")
-    check("one that is open already is named, and all is well", said.rc == 0 and said.json()["pull"] == {"number": p["number"], "url": p["html_url"]} and said.json()["pushed"] and
-          pulls(f)["env/bo/one"]["head"]["sha"] == said.json()["commit"], said)
     said = mine(f, "bo", "new", "one", "--owner", "bo", "--flavor", "gpu-small", "--force")
-    check("in words, too", said.rc == 0 and "pull request %d was open already: %s" % (p["number"], p["html_url"]) in said.out, said)
+    again = pulls(f)["env/bo/one"]
+    check("one that is open already is named, and all is well", said.rc == 0 and "pull request %d was open already: %s" % (p["number"], p["html_url"]) in said.out and
+          again["number"] == p["number"] and again["head"]["sha"] != p["head"]["sha"], said)
     said = berth("new", "two", "--owner", "bo", "--flavor", "cpu-small", "-C", f.site.clone, "-o", "json",
                  env={**f.server.git_env("bo"), "BERTH_FORGE": "gitea", "BERTH_FORGE_TOKEN_FILE": f.server.token_file("bo")})
-    check("variables say it as well", said.rc == 0 and said.json()["pull"]["number"] == pulls(f)["env/bo/two"]["number"], said)
+    check("variables say it as well", said.rc == 0 and
+          said.json()["pull"] == {k: pulls(f)["env/bo/two"]["html_url" if k == "url" else k] for k in ("number", "url")}, said)
     said = mine(f, "bo", "new", "three", "--owner", "bo", "--flavor", "cpu-small", "--no-push")
     check("what is not pushed has none", said.rc == 0 and "pull request" in said.out and "env/bo/three" not in pulls(f), said)
     return p["number"]
@@ -86,9 +86,6 @@ def came_and_went(f):
               said.json()["pull"]["number"] > number and pulls(f)[branch]["head"]["sha"] == said.json()["commit"], said)
     said = mine(f, "root", "user", "remove", "fay", "--branch", "user/fay")
     check("a name that was given stays that name", said.rc == 4 and "the origin has a branch user/fay already" in said.err, said)
-    said = mine(f, "root", "user", "add", "gus", "--email", "gus@example.com", "--key", key("gus") + ".pub", "-o", "json")
-    again = mine(f, "root", "user", "add", "gus", "--email", "gus@example.com", "--key", key("gus") + ".pub")
-    check("nobody comes twice", said.rc == 0 and again.rc == 4 and "user/gus already" in again.err, said, again)
 
 
 def approve(f, who, what, *more):
@@ -170,12 +167,44 @@ def by_review(f, number, old):
     check("with a key it is signed all the same", said.rc == 0 and "refs/berth/approvals/" in said.out, said)
 
 
+def doctor(f, path, *more):
+    said = berth("doctor", "--target", "git", "--repo", f.server.url(REPO), "--token-file", f.server.token_file("berth"), "--username", "berth", "--forge", "gitea",
+                 "--forge-token-file", path, "-o", "json", *more)
+    rows = [(r["check"], r["result"], r["message"], r.get("next", "")) for r in said.json()["checks"]] if said.out.startswith("{") else []
+    return said, [r for r in rows if r[0].startswith("forge")]
+
+
+def rights(f):
+    """What the daemon's token may do, before a pull request finds out."""
+    said, rows = doctor(f, f.server.token_file("berth"))
+    check("doctor: it answers, whose token it is, what it may", said.rc == 0 and rows[0][:3] == ("forge", "ok", "gitea root/envs answers at http://127.0.0.1:%d/api/v1; "
+          "the token is that of berth" % f.server.port) and [r[1] for r in rows[1:]] == ["ok", "ok", "warn", "warn", "warn"] and "write:issue" in rows[4][3], said, rows)
+    poor = token(f, "poor", "berth", "read:repository")
+    said, rows = doctor(f, poor)
+    check("doctor: what is missing, and where it is given", said.rc == 1 and [r[1] for r in rows[1:]] == ["fail", "ok", "warn", "fail", "warn"] and
+          "read:user" in rows[1][3] and "may not comment" in rows[4][2] and "write:issue" in rows[4][3] and "Applications" in rows[4][3], said, rows)
+    wrong = os.path.join(f.server.dir, "wrong.token")
+    with open(os.open(wrong, os.O_WRONLY | os.O_CREAT, 0o644), "w", encoding="utf-8") as file:
+        file.write("0123456789abcdef0123456789abcdef01234567\n")
+    for what, path, more, words in (("a token that is none, and open to others", wrong, [], ("0644", "not accepted")),
+                                    ("a repository that is not there", f.server.token_file("berth"), ["--forge-repo", "root/none"], ("root/none", "404")),
+                                    ("nobody there", f.server.token_file("berth"), ["--forge-api", "http://127.0.0.1:1/api/v1"], ("127.0.0.1",))):
+        said, rows = doctor(f, path, *more)
+        check("doctor: " + what, said.rc == 1 and all(w in said.out for w in words) and rows[-1][:2] == ("forge", "fail") and "0123456789abcdef" not in said.out, said)
+    d = Daemon(f.server.url(REPO), "state", "--token-file", f.server.token_file("berth"), "--username", "berth", "--forge", "gitea", "--forge-token-file", poor,
+               "--trust-anchor", f.site.anchor)
+    check("the daemon says it when it starts", until(lambda: "may not comment" in d.log()) and "it needs the scope write:issue" in d.log() and
+          "may not tell whose it is" in d.log(), d.log())
+    d.stop()
+
+
 def main():
     f = Forge(people=("dana",))
     number = opened(f)
     trouble(f)
     came_and_went(f)
     by_number(f, number)
+    rights(f)
     by_review(f, number, moved(f, number))
     done()
 
