@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge). */
+/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge), rights.c (what the token lacks). */
 #pragma once
 
 #include <pthread.h>
