@@ -252,6 +252,20 @@ pull_review_page(const struct pull_meant *m)
 	return m->url ? pull_page(m->a->mem, m->kind, m->url, m->number) : NULL;
 }
 
+/* Would it count, as the policy is that is trusted? A word to the person, no decision. */
+static void
+say_whose(const struct pull_meant *m, const char *login)
+{
+	const struct approval_rules *rules = judge_rules(m->p->judge);
+	const char *user = rules ? approval_account(rules, login) : NULL;
+	const char *account = user && !str_eq(user, login) ? arena_printf(m->a->mem, " (account %s)", login) : "";
+
+	(void)printf("approved by %s%s: %s at %.12s\n", user ? user : login, account, word(m), m->hex);
+	if (!user)
+		(void)fprintf(stderr, "warning: nobody in users/ has the account %s: berth will not count it\n"
+		                      "  forge: {login: %s} in the file of whoever has it says whose it is\n", login, login);
+}
+
 int
 pull_review(const struct pull_meant *m, struct err *e)
 {
@@ -264,7 +278,7 @@ pull_review(const struct pull_meant *m, struct err *e)
 	}
 	if ((rc = forge_whoami(m->forge, &login, e)) < 0 || (rc = forge_review_approve(m->forge, m->number, m->hex, e)) < 0)
 		return rc == ERR_INVALID ? e->code = ERR_DENIED : rc;
-	(void)printf("approved by %s: %s at %.12s\n", login, word(m), m->hex);
+	say_whose(m, login);
 	if (page)
 		(void)printf("%s\n", page);
 	return 0;

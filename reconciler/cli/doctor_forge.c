@@ -33,7 +33,7 @@ say_right(struct doctor *d, const struct forge_config *c, const struct forge_may
 	if (row->may == FORGE_MAY)
 		doctor_say(d, DOCTOR_OK, "forge token", NULL, "may %s%s", row->what, why);
 	else if (row->may == FORGE_MAY_NOT)
-		doctor_say(d, DOCTOR_FAIL, "forge token", arena_printf(d->mem, "give it %s: %s", row->needs, places[c->kind]), "may not %s%s", row->what, why);
+		doctor_say(d, DOCTOR_FAIL, "forge token", arena_printf(d->mem, "it needs %s: %s", row->needs, places[c->kind]), "may not %s%s", row->what, why);
 	else
 		doctor_say(d, DOCTOR_WARN, "forge token", arena_printf(d->mem, "see that it has %s: %s", row->needs, places[c->kind]),
 		           "may it %s? %s", row->what, row->why);

@@ -163,6 +163,8 @@ def by_review(f, number, old):
     reviews = f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, number))
     check("carol's review stands there, of that head", said.rc == 0 and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
           [(r["user"]["login"], r["state"], r["commit_id"]) for r in reviews] == [("carol", "APPROVED", head)], said, reviews)
+    said = review(f, "berth", str(number))
+    check("an account that is nobody's is told that it does not count", said.rc == 0 and "nobody in users/ has the account berth" in said.err, said)
     said = approve(f, "carol", "#%d" % number)
     check("with a key it is signed all the same", said.rc == 0 and "refs/berth/approvals/" in said.out, said)
 

@@ -108,6 +108,7 @@ pages(void **state)
 		{ "http://127.0.0.1:3000/root/envs.git", "http://127.0.0.1:3000/root/envs/pulls/3", 3 },
 		{ "http://127.0.0.1:3000/root/envs.git", "http://127.0.0.1:3001/root/envs/pulls/3", 0 },
 		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs2/pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs-pull/42", 0 },
 		{ "https://github.com/acme/envs.git", "https://github.com/other/envs/pull/42", 0 },
 		{ "https://github.com/acme/envs.git", "https://github.com.evil.example/acme/envs/pull/42", 0 },
 		{ "https://github.com/acme/envs.git", "https://github.com@evil.example/acme/envs/pull/42", 0 },
