@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge). */
+/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge), rights.c (what the token lacks). */
 #pragma once
 
 #include <pthread.h>
@@ -50,6 +50,7 @@ struct pulls {
 	bool has_mode;                   /* the mode that main's tree `mode_tree` asks for */
 	struct oid mode_tree;
 	enum approval_mode mode;
+	unsigned rights_asked;           /* how often it was asked what the token may do */
 	bool unfinished;                 /* something of this turn is to be looked at again soon */
 	char *file, *proof_file;
 	pthread_t thread;
@@ -86,6 +87,11 @@ void memory_free(struct pulls *p);
 struct memo *memo_get(struct pulls *p, int64_t number, bool make);
 void memo_drop(struct pulls *p, struct memo *m);
 void memo_envs(struct memo *m, const char *const *envs, size_t n); /* copies */
+
+/* -- rights.c ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Logs, once, what the token lacks; waits for the forge. */
+void tell_rights(struct pulls *p);
 
 /* -- now.c ------------------------------------------------------------------------------------------------------------------------------ */
 

@@ -418,7 +418,10 @@ run(void *ctx)
 
 	while (wait_for(p, ms, false)) {
 		struct err e = { 0 };
-		int rc = one_turn(p, &e);
+		int rc;
+
+		tell_rights(p);
+		rc = one_turn(p, &e);
 
 		ms = after(p, rc, &e);
 		/* several hooks are one look; and after trouble nobody's poke makes it come sooner */

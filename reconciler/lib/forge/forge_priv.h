@@ -12,7 +12,7 @@
 #define FORGE_MESSAGE 400
 
 /* What a token must be allowed to do, for hints. */
-enum forge_right { RIGHT_USER, RIGHT_READ, RIGHT_STATUS, RIGHT_COMMENT, RIGHT_REVIEW, RIGHT_OPEN, RIGHT_COUNT };
+enum forge_right { RIGHT_USER, RIGHT_READ, RIGHT_STATUS, RIGHT_COMMENT, RIGHT_REVIEW, RIGHT_OPEN, RIGHT_APPROVE, RIGHT_COUNT };
 
 struct forge_call {
 	const char *method; /* NULL: GET */
@@ -33,6 +33,8 @@ struct forge_answer {
 	bool next;    /* one with rel="next" */
 	int64_t total; /* X-Total-Count; -1: not sent */
 	char etag[256];
+	bool scoped;   /* GitHub told the scopes of a token of the old kind */
+	char scopes[1024];
 	char message[FORGE_MESSAGE]; /* the forge's own words about an error, fit for a line; "" */
 };
 

@@ -34,7 +34,8 @@ int forge_look_at_token(struct forge *f, bool force, struct err *e) MUST_USE;
 
 struct forge_head {
 	long status;
-	bool linked, next;
+	bool linked, next, scoped;
+	char scopes[1024];
 	int64_t total, left, reset, retry_after; /* -1: not sent */
 	char message[FORGE_MESSAGE];
 };

@@ -76,6 +76,7 @@ const struct forge_ops forge_gitea = {
 		[RIGHT_COMMENT] = "the scope write:issue, for a user who may read this repository",
 		[RIGHT_REVIEW] = "the scope write:repository, for a user who may read this repository",
 		[RIGHT_OPEN] = "the scope write:repository, for a user who may read this repository",
+		[RIGHT_APPROVE] = "the scope write:repository, for a user who may read this repository",
 	},
 	.login_key = "login",
 	.size_key = "limit",
