@@ -32,6 +32,7 @@ struct memo {
 	size_t nenvs;
 	/* not in the file */
 	bool open;                       /* on the list of this turn */
+	bool fork;                       /* its head is on no branch of this repository */
 	bool searched;                   /* the discussion was looked through for a comment of ours */
 	int64_t again;                   /* clock_mono_ms before which nothing is tried: the forge refused something of it, or it was edited just now */
 	unsigned refused;

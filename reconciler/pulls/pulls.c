@@ -231,6 +231,7 @@ open_ones(struct pulls *p, const struct now *n, const struct forge_pulls *list, 
 			continue;
 		m = memo_get(p, pull->number, true);
 		m->open = true;
+		m->fork = pull->fork;
 		m->merged[0] = '\0'; /* opened again */
 	}
 	if ((rc = fetch_heads(p, n, list, mem, e)) < 0)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to pull requests from the branch to the result, on a forge that answers as GitHub or GitLab (forge_replay.py): one story, two tables."""
+import base64
+import os
+import re
+import time
+
+import lab
+from forge_dialects import DIALECTS
+from forge_replay import Forge, Refused, counted
+from lab import RENDERED, Daemon, berth, check, done, env_spec, free_port, git, http, note, until
+from signers import author, key, signed_site
+
+MARK = "<!-- berth:plan v1 "
+SECRET, SIGNING = "a-secret-of-the-hook-0123456789", "whsec_" + base64.b64encode(b"a key that signs the hooks of GL").decode()
+WIDE = "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: %s\n%s" + "".join("  # line %d\n" % n for n in range(5, 25)) + "  resources: {gpu: 1}\n"
+REPOS = {"github": "lab/envs", "gitlab": "lab/gpu/envs"}
+GHOST = {"GIT_AUTHOR_NAME": "Ghost", "GIT_AUTHOR_EMAIL": "ghost@nowhere.example", "GIT_COMMITTER_NAME": "Ghost", "GIT_COMMITTER_EMAIL": "ghost@nowhere.example"}
+WORDS = {  # how each says what it is: (state of a check that fails, whether authors can approve their own, whether lines go with the others)
+    "github": {"failure": "failure", "own": False, "all_or_nothing": True},
+    "gitlab": {"failure": "failed", "own": True, "all_or_nothing": False},
+}
+
+
+class Story:
+    """A repository on such a forge, a daemon that is told by hooks alone, and people."""
+
+    def __init__(self, kind, site, **how):
+        self.kind, self.site, self.words = kind, site, WORDS[kind]
+        self.f = Forge(DIALECTS[kind], site, REPOS[kind], how.get("checks", ("berth/validate", "berth/plan")))
+        self.port, self.state = free_port(), site.state()
+        secret = os.path.join(lab.folder, "hook-secret")
+        with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(SECRET + "\n" + SIGNING + "\n")
+        self.f.fill(how.get("others", 0))
+        self.d = Daemon(self.f.url(), self.state, "--token-file", self.f.token_file("berth"), "--forge", kind, "--interval", "1h", "--trust-anchor", site.anchor,
+                        "--listen", "127.0.0.1:%d" % self.port, "--hook-secret", secret)
+        self.f.hook(self.port, SECRET, SIGNING)
+        check("it starts", until(lambda: http(self.port, "/readyz") == 200) and until(lambda: "are looked at" in self.d.log()), self.d.log())
+
+    def push(self, who, branch, files=None, new=False, env=None, message=None):
+        """A commit on a branch of who's, and the forge tells it."""
+        clone = self.site.clone
+        before = git(clone, "rev-parse", "-q", "--verify", "refs/remotes/origin/" + branch, ok=False)[1].decode().strip()
+        git(clone, "fetch", "-q", "origin")
+        git(clone, "checkout", "-q", *(["-B", branch, "origin/main"] if new else [branch]))
+        self.site.write(files or {})
+        git(clone, "add", "-A")
+        git(clone, "commit", "-q", "--allow-empty", "-m", message or branch, env=env or author(who))
+        git(clone, "push", "-q", "origin", branch)
+        if not new:
+            self.f.pushed(who, branch, before or "0" * 40)
+        return git(clone, "rev-parse", "HEAD")
+
+    def open(self, who, branch, files, **how):
+        self.push(who, branch, files, new=True, env=how.pop("env", None))
+        return self.f.open(who, branch, how.pop("title", branch), **how)
+
+    def approve(self, who, branch, number):
+        """By signature; no forge sends a hook for that, but for the comment that says so."""
+        git(self.site.clone, "fetch", "-q", "origin")
+        said = berth("approve", branch, "-C", self.site.clone, "--key", key(who), "--yes", env=author(who))
+        if said.rc == 0:
+            self.f.comment(who, number, "signed")
+        return said
+
+    def planned(self, number):
+        """How often berth has said its plan."""
+        return self.d.log().count("pull request %d at" % number)
+
+    def head(self, number):
+        return self.f.pulls[number].head
+
+    def says(self, number, context, state, *words, sha=None):
+        """Does the check come to this?"""
+        def now():
+            got = self.f.states(sha or self.head(number)).get(context, ("", ""))
+            return got[0] == self.words.get(state, state) and all(w in (got[1] or "") for w in words)
+        return until(now)
+
+    def why(self, number):
+        return [self.f.states(self.head(number)), self.text(number), self.f.wrong, self.d.log()]
+
+    def text(self, number):
+        return "\n".join(c.body for c in self.f.of(number))
+
+    def once(self, number):
+        return len(self.f.of(number)) == 1
+
+    def refused(self, who, number, **how):
+        try:
+            self.f.merge(who, number, **how)
+        except Refused as e:
+            return e.code
+        return 0
+
+    def live(self, env, *words):
+        text = self.site.show(RENDERED, "envs/%s/statefulset-%s.yaml" % (env, env.split("/")[1]))
+        return text is not None and all(w in text for w in words)
+
+    def waits(self, env):
+        return self.site.status().get(env, {}).get("pending", {}).get("reason") == "ApprovalMissing"
+
+
+def opened(s):
+    """Within seconds of the hook: two checks, one comment; merging is refused meanwhile."""
+    start = time.monotonic()
+    number = s.open("alice", "wide", {"envs/alice/wide.yaml": WIDE % ("gpu-large", "")}, title="wide: a larger machine")
+    check("alice's pull request is checked", s.says(number, "berth/validate", "success"), *s.why(number))
+    check("its plan waits for who must approve", s.says(number, "berth/plan", "pending", "carol"), *s.why(number))
+    check("one comment has the plan", until(lambda: s.once(number)) and s.text(number).startswith(MARK) and "alice/wide" in s.text(number) and
+          "berth approve" in s.text(number), *s.why(number))
+    note("%s: checks and comment %.1f s after the hook" % (s.kind, time.monotonic() - start))
+    check("merging is refused meanwhile", s.refused("carol", number) == 405)
+    return number
+
+
+def pushed_again(s, number):
+    first = s.f.of(number)[0]
+    was = first.body
+    s.push("alice", "wide", {"envs/alice/wide.yaml": WIDE % ("gpu-large", "  flavour: x\n")})
+    check("a bad push: the check fails with the first error", s.says(number, "berth/validate", "failure", "flavour"), *s.why(number))
+    check("it is the same comment", until(lambda: first.body != was) and s.once(number), *s.why(number))
+    check("the finding stands at its line", until(lambda: s.f.pulls[number].lines), *s.why(number))
+    who, path, line, text = s.f.pulls[number].lines[0]
+    check("as berth, at what was added", (who, path, line) == ("berth", "envs/alice/wide.yaml", 5) and "error E" in text, s.f.pulls[number].lines)
+    s.push("alice", "wide", {"envs/alice/wide.yaml": WIDE % ("cpu-small", "")})
+    where = "`envs/alice/wide.yaml` line 25"
+    check("one outside of the diff, which the forge refuses at its line, stands in the text", until(lambda: where in "".join(
+        [r.body for r in s.f.pulls[number].reviews] + [c.body for c in s.f.of(number)])), *s.why(number))
+    check("(it was refused)", s.f.count("POST", "/reviews" if s.kind == "github" else "/discussions") > 1 and any(
+        code in (400, 422) for _, path, code in s.f.asked if "/reviews" in path or "/discussions" in path), s.f.asked[-20:])
+    lines = len(s.f.pulls[number].lines)
+    s.push("alice", "wide", {"envs/alice/wide.yaml": WIDE % ("gpu-large", "")})
+    check("mended: green again", s.says(number, "berth/validate", "success"), *s.why(number))
+    check("and no line is said twice", len(s.f.pulls[number].lines) == lines == 1, s.f.pulls[number].lines)
+
+
+def approved(s, number):
+    s.f.review("carol", number)  # in mode signed a review counts for nothing
+    said = s.approve("carol", "wide", number)
+    check("carol signs", said.rc == 0, said)
+    check("the plan's check follows", s.says(number, "berth/plan", "success"), *s.why(number))
+    check("and so does the comment", until(lambda: "carol" in s.text(number).split("Approved", 1)[-1]), *s.why(number))
+
+
+def result(s, number, env, how, *words):
+    sha = s.f.merge("carol", number, how)
+    start = time.monotonic()
+    check("%s: applied" % how, until(lambda: s.live(env, *words)), *s.why(number))
+    check("%s: the merge says so" % how, s.says(number, "berth/apply", "success", sha=sha), s.f.states(sha), s.d.log())
+    check("%s: and so does the comment" % how, until(lambda: "Rendered" in "\n".join(c.body for c in s.f.of(number) if c.body.startswith(MARK))), *s.why(number))
+    note("%s, %s: result %.1f s after the hook" % (s.kind, how, time.monotonic() - start))
+    return sha
+
+
+def stale(s, number):
+    """An approval of an older commit; what is signed is the change, so another change needs another approval."""
+    old = s.head(number)
+    said = s.approve("carol", "by-squash", number)
+    check("(carol signs the older one)", said.rc == 0 and s.says(number, "berth/plan", "success"), said, *s.why(number))
+    s.push("bo", "by-squash", {"envs/bo/by-squash.yaml": env_spec("gpu-small")})
+    check("a push after it: it does not count", s.says(number, "berth/plan", "pending", "carol") and s.head(number) != old, *s.why(number))
+    check("and merging is refused", s.refused("carol", number, how="squash") == 405)
+    s.approve("carol", "by-squash", number)
+    check("(she signs the new one)", s.says(number, "berth/plan", "success"), *s.why(number))
+
+
+def own_approval(s, number):
+    said = berth("approve", "by-rebase", "-C", s.site.clone, "--key", key("bo"), "--yes", env=author("bo"))
+    try:
+        s.f.review("bo", number)
+        could = True
+    except Refused:
+        could = False
+    check("(the forge itself lets authors approve on GitLab alone)", could == s.words["own"])
+    s.f.review("carol", number)
+    planned = s.planned(number)
+    s.f.comment("bo", number, "mine is signed")
+    check("bo's own signature and a review count for nothing in mode signed", said.rc == 0 and until(lambda: s.planned(number) > planned) and
+          s.says(number, "berth/plan", "pending", "1 more of carol"), said, *s.why(number))
+
+
+def forced(s):
+    number = s.open("mallory", "forced", {"envs/mallory/mine.yaml": env_spec(), "envs/alice/notebook.yaml": env_spec("gpu-small")})
+    check("(mallory's is looked at)", s.says(number, "berth/plan", "pending"), *s.why(number))
+    before = s.site.show(RENDERED, "envs/alice/notebook/statefulset-notebook.yaml")
+    sha = s.f.merge("root", number, force=True)
+    check("a merge that is forced past protection stays pending", until(lambda: s.waits("mallory/mine") and s.waits("alice/notebook")), s.d.log(), s.site.status())
+    check("the merge says what it waits for", s.says(number, "berth/apply", "failure", "ApprovalMissing", sha=sha), s.f.states(sha), s.d.log())
+    check("what is live stays as it was", s.site.show(RENDERED, "envs/alice/notebook/statefulset-notebook.yaml") == before)
+    return number
+
+
+def odd_ones(s):
+    """Somebody else's mark, an author nobody knows, no files, a fork, hostile texts."""
+    bad = "@carol <img src=x> | ``` --> [x](http://evil.example)"
+    marked = s.open("mallory", "marked", {"envs/mallory/odd.yaml": env_spec() + "  \"%s\": 1\n" % bad}, title=bad + "\x1b[31m", body=bad,
+                    said=[("mallory", MARK + "base=- head=- digest=" + "0" * 64 + " -->\nall is well")])
+    ghost = s.open("bo", "ghost", {"envs/bo/ghost.yaml": env_spec()}, env=GHOST)
+    nothing = s.open("bo", "nothing", {})
+    git(s.site.clone, "checkout", "-q", "--detach", "origin/main")
+    s.site.write({"envs/bo/forked.yaml": env_spec()})
+    commit = s.site.save("from a fork")
+    git(s.site.clone, "push", "-q", "origin", commit + ":refs/copies/1")
+    fork = s.f.open("stranger", "main", "from a fork", fork=commit)
+    check("somebody's mark is not ours", until(lambda: s.once(marked)) and "all is well" not in s.text(marked) and
+          s.f.of(marked, "mallory")[0].body.endswith("all is well"), *s.why(marked))
+    check("hostile texts are text", s.says(marked, "berth/validate", "failure") and until(lambda: s.f.pulls[marked].lines) and not hostile(s, marked), hostile(s, marked))
+    check("an author whom nobody knows: one more must approve", s.says(ghost, "berth/plan", "pending", "2 more"), *s.why(ghost))
+    check("without files it is never green", s.says(nothing, "berth/plan", "failure", "nothing"), *s.why(nothing))
+    check("a fork's commit has its checks", s.says(fork, "berth/plan", "pending", "carol") and until(lambda: s.once(fork)), *s.why(fork))
+    return marked, ghost, nothing, fork
+
+
+def hostile(s, number):
+    """What of a stranger's text would be more than text on the forge: outside of code, and without a backslash or a joiner."""
+    ours = [c.body for c in s.f.of(number)] + [t for _, _, _, t in s.f.pulls[number].lines] + [r.body for r in s.f.pulls[number].reviews if r.author == "berth"]
+    found = [] if ours else ["nothing was said"]
+    for text in ours:
+        text = re.sub(r"(?s)(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", text)  # fences and spans alike end with as many as they begin with
+        found += [text[max(m.start() - 60, 0):m.end() + 60] for m in re.finditer(r"(?<!\\)(@carol|<img|\]\(|https?://evil|\x1b)", text)]
+    return found
+
+
+def new_text(s, number):
+    """A pending check whose text changes: main has moved, and there is less to create."""
+    def same():
+        said = re.findall(r"pull request %d at .*plan pending \((.*)\)" % number, s.d.log())
+        return said and s.f.states(s.head(number))["berth/plan"] == ("pending", said[-1])
+    check("a pending check has the text that was said last", until(same), *s.why(number))
+    check("(which changed)", len(set(re.findall(r"pull request %d at .*plan pending (\(.*\))" % number, s.d.log()))) > 1, s.d.log())
+
+
+def limited(s, number):
+    """Each way to say "not now": nothing is asked until then, and afterwards it goes on."""
+    for n, limit in enumerate(s.f.dialect.limits):
+        was = s.head(number)
+        s.f.limited(lambda until_, limit=limit: limit(s.f.dialect, until_), 2)
+        s.push("bo", "by-rebase", {"envs/bo/by-rebase.yaml": env_spec(more="  resources: {cpu: %d}\n" % (n + 1))})
+        check("limit %d: then it goes on" % n, s.says(number, "berth/validate", "success") and s.head(number) != was, *s.why(number))
+        check("limit %d: nothing was asked before its time" % n, s.f.early == 1, s.f.early, s.d.log())
+        check("limit %d: it is said" % n, "the forge's limit is reached" in s.d.log(), s.d.log())
+
+
+def at_rest(s):
+    """A push that concerns no pull request: the list is asked for once more, and nothing else."""
+    until(lambda: lab.still(lambda: len(s.f.asked), 1.5))
+    before = len(s.f.asked)
+    s.push("dana", "aside", {"notes.txt": "x\n"}, new=True)
+    s.f.pushed("dana", "aside")
+    check("a look in which nothing is new is answered 304, page by page", until(lambda: len(s.f.asked) > before) and lab.still(
+        lambda: len(s.f.asked), 1) and {code for _, _, code in s.f.asked[before:]} == {304}, s.f.asked[before:])
+
+
+def last_words(s):
+    check("every hook was answered 202", {a for _, a in s.f.hooks.answers} == {202}, s.f.hooks.answers)
+    check("what the forge was asked and said is as it is described", not s.f.wrong, *s.f.wrong)
+    check("no description was too long", not [a for a in s.f.asked if a[2] == 422 and "/statuses/" in a[1]], s.f.asked)
+    check("it stops well", s.d.stop() == 0, s.d.log())
+    check("no token and no secret in the log", not any(t in s.d.log() for t in [SECRET, SIGNING, *s.f.tokens.values()]))
+    note("%s: %s" % (s.kind, ", ".join("%s: %d" % x for x in sorted(counted(s.f.asked).items()))))
+
+
+def signed(kind):
+    """The whole story with approvals by signature."""
+    began = time.monotonic()
+    s = Story(kind, signed_site("envs", {"envs/alice/wide.yaml": WIDE % ("gpu-small", "")}), others=60)
+    check("everything at the anchor is rendered", until(s.site.all_rendered), s.d.log())
+    number = opened(s)
+    rebase = s.open("bo", "by-rebase", {"envs/bo/by-rebase.yaml": env_spec()})
+    squash = s.open("bo", "by-squash", {"envs/bo/by-squash.yaml": env_spec()})
+    pushed_again(s, number)
+    approved(s, number)
+    result(s, number, "alice/wide", "merge", "nvidia.com/gpu")
+    stale(s, squash)
+    result(s, squash, "bo/by-squash", "squash", "nvidia.com/gpu")
+    new_text(s, rebase)
+    own_approval(s, rebase)
+    limited(s, rebase)
+    s.approve("carol", "by-rebase", rebase)
+    check("(carol signs)", s.says(rebase, "berth/plan", "success"), *s.why(rebase))
+    result(s, rebase, "bo/by-rebase", "rebase")
+    odd_ones(s)
+    forced(s)
+    at_rest(s)
+    last_words(s)
+    note("%s: %.1f s in all" % (kind, time.monotonic() - began))
+    done()
