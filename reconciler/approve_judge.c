@@ -109,6 +109,30 @@ logs_in(void *ctx, const struct ssh_key *k)
 	return j->rules && approval_login_of(j->rules, k) != NULL;
 }
 
+static bool
+reviews(void *ctx)
+{
+	const struct judge *j = ctx;
+
+	return j->rules && approval_mode(j->rules) == APPROVAL_FORGE;
+}
+
+static const char *
+account(void *ctx, const char *login)
+{
+	const struct judge *j = ctx;
+
+	return j->rules ? approval_account(j->rules, login) : NULL;
+}
+
+static const char *
+author(void *ctx, const char *mail)
+{
+	const struct judge *j = ctx;
+
+	return j->rules ? approval_author(j->rules, mail) : NULL;
+}
+
 /* -- what a change needs ------------------------------------------------------------------------------------------------------------ */
 
 /* Bytes of one side; "" for what is there and cannot be read as a document: its path decides alone. */
@@ -206,6 +230,16 @@ enough_left(struct judge *j, const struct oid *tree, const struct changeset *c, 
 	return approval_enough_left(rules, has_key, &keys, e);
 }
 
+/* Who asks for changes is waited for, however many said yes. */
+static void
+add_against(struct arena *mem, const struct approve_said *said, const char **missing, unsigned *lacks)
+{
+	if (!said->against)
+		return;
+	*missing = *missing ? arena_printf(mem, "%s; %s", said->against, *missing) : arena_strdup(mem, said->against);
+	*lacks = *lacks ? *lacks : 1;
+}
+
 static int
 enough(void *ctx, struct arena *mem, const struct oid *tree, const struct changeset *c, const struct approve_said *said,
        const char **missing, unsigned *lacks, struct err *e)
@@ -221,12 +255,14 @@ enough(void *ctx, struct arena *mem, const struct oid *tree, const struct change
 		if ((rc = need_of(j, &c->items[i], mem, &parts[i], e)) < 0)
 			return rc;
 	*missing = NULL;
-	if (said->emergency && approval_is_admin(j->rules, said->emergency))
+	if (said->emergency && approval_is_admin(j->rules, said->emergency)) {
 		*lacks = 0;
-	else if (!c->n)
+	} else if (!c->n) {
 		*missing = "nothing is changed";
-	else
+	} else {
 		(void)approval_enough(j->rules, mem, parts, c->n, &s, missing, lacks);
+		add_against(mem, said, missing, lacks);
+	}
 	if (*missing || !changes_policy(c))
 		return 0;
 	rc = enough_left(j, tree, c, &left);
@@ -250,7 +286,8 @@ judge_new(struct git_repo *g)
 	j->git = g;
 	j->mem = arena_new(RULES_ARENA);
 	j->entry = arena_new(ENTRY_ARENA);
-	j->face = (struct approve_judge){ .ctx = j, .policy = policy, .asks_nothing = asks_nothing, .person = person, .logs_in = logs_in, .enough = enough };
+	j->face = (struct approve_judge){ .ctx = j, .policy = policy, .asks_nothing = asks_nothing, .person = person, .logs_in = logs_in,
+		.reviews = reviews, .account = account, .author = author, .enough = enough };
 	return j;
 }
 

@@ -23,13 +23,13 @@ approval_write(const struct approval *a, struct buf *out)
 		changeset_line(&a->changes.items[i], out);
 }
 
-/* The value of the line "KEY value\n" at *p; in mem, NULL when it is another line. */
-static const char *
-take_line(const char **p, const char *end, const char *key, struct arena *mem)
+const char *
+approval_line(const char **p, const char *end, const char *key, struct arena *mem)
 {
-	const char *stop = memchr(*p, '\n', (size_t)(end - *p)), *value = *p + strlen(key) + 1;
+	size_t n = strlen(key);
+	const char *stop = memchr(*p, '\n', (size_t)(end - *p)), *value = *p + n + 1;
 
-	if (!stop || value > stop || memcmp(*p, key, strlen(key)) != 0 || value[-1] != ' ' || memchr(*p, 0, (size_t)(stop - *p)))
+	if (!stop || value > stop || memcmp(*p, key, n) != 0 || (*p)[n] != ' ' || memchr(*p, 0, (size_t)(stop - *p)))
 		return NULL;
 	*p = stop + 1;
 	return arena_strndup(mem, value, (size_t)(stop - value));
@@ -38,11 +38,11 @@ take_line(const char **p, const char *end, const char *key, struct arena *mem)
 static bool
 read_head(const char **p, const char *end, struct arena *mem, struct approval *a, int64_t *count)
 {
-	const char *anchor = take_line(p, end, "anchor", mem);
-	const char *ref = anchor ? take_line(p, end, "ref", mem) : NULL;
-	const char *expires = ref ? take_line(p, end, "expires", mem) : NULL;
-	const char *nonce = expires ? take_line(p, end, "nonce", mem) : NULL;
-	const char *changes = nonce ? take_line(p, end, "changes", mem) : NULL;
+	const char *anchor = approval_line(p, end, "anchor", mem);
+	const char *ref = anchor ? approval_line(p, end, "ref", mem) : NULL;
+	const char *expires = ref ? approval_line(p, end, "expires", mem) : NULL;
+	const char *nonce = expires ? approval_line(p, end, "nonce", mem) : NULL;
+	const char *changes = nonce ? approval_line(p, end, "changes", mem) : NULL;
 
 	if (!changes || oid_parse(anchor, &a->anchor) < 0 || !str_starts(ref, "refs/") || strlen(nonce) != APPROVAL_NONCE - 1 ||
 	    strspn(nonce, "0123456789abcdef") != APPROVAL_NONCE - 1 || str_to_i64(changes, count) < 0)

@@ -29,9 +29,12 @@ void approval_write(const struct approval *a, struct buf *out);
 /* ERR_INVALID unless the text is exactly what approval_write makes. In mem. */
 int approval_read(const char *text, size_t n, struct arena *mem, struct approval *out, struct err *e) MUST_USE;
 
+/* The value of the line "KEY value\n" at *p, which moves on behind it. In mem; NULL when it is another line, or not whole. */
+const char *approval_line(const char **p, const char *end, const char *key, struct arena *mem);
+
 struct review;
 
-/* An approval whose signature is good; whether the key counts is another question. */
+/* An approval whose signature is good, or a forge's word; whether it counts is another question. */
 struct evidence {
 	const char *ref;            /* where it was found, or a path on the status branch */
 	struct oid commit;          /* … zero there */
@@ -41,7 +44,7 @@ struct evidence {
 	const char *sig_text;
 	size_t sig_len;
 	struct sshsig sig;
-	const struct review *review; /* of a forge (repo/review.h): no signature, no text; NULL: it is signed */
+	const struct review *review; /* of a forge (repo/review.h): no signature; NULL: it is signed */
 };
 
 /* What a used one is remembered by: "<change-set digest> <nonce>". */

@@ -72,19 +72,6 @@ record_names_changes(const char *name, const struct digest *changes)
 
 /* -- reading ------------------------------------------------------------------------------------------------------------------------ */
 
-/* The rest of the line that begins with `key` and a blank; in mem, NULL when it is another line. */
-static const char *
-line_of(const char **p, const char *end, const char *key, struct arena *mem)
-{
-	size_t n = strlen(key);
-	const char *stop = memchr(*p, '\n', (size_t)(end - *p)), *value = *p + n + 1;
-
-	if (!stop || value > stop || memcmp(*p, key, n) != 0 || (*p)[n] != ' ' || memchr(*p, 0, (size_t)(stop - *p)))
-		return NULL;
-	*p = stop + 1;
-	return arena_strndup(mem, value, (size_t)(stop - value));
-}
-
 static void
 split_names(const char *s, struct arena *mem, struct approval_record *r)
 {
@@ -126,22 +113,22 @@ record_read(const char *bytes, size_t len, struct arena *mem, struct approval_re
 	if (len < strlen(HEAD) || memcmp(bytes, HEAD, strlen(HEAD)) != 0)
 		return err_set(e, ERR_INVALID, "it is no record of an approved change");
 	p += strlen(HEAD);
-	commit = line_of(&p, end, "commit", mem);
-	r.changes = commit ? line_of(&p, end, "changes", mem) : NULL;
-	when = r.changes ? line_of(&p, end, "seen", mem) : NULL;
-	by = when ? line_of(&p, end, "by", mem) : NULL;
+	commit = approval_line(&p, end, "commit", mem);
+	r.changes = commit ? approval_line(&p, end, "changes", mem) : NULL;
+	when = r.changes ? approval_line(&p, end, "seen", mem) : NULL;
+	by = when ? approval_line(&p, end, "by", mem) : NULL;
 	if (!by || oid_parse(commit, &r.commit) < 0 || (r.seen = clock_parse_rfc3339(when)) <= 0)
 		return err_set(e, ERR_INVALID, "its head is not commit, changes, seen and by");
 	split_names(by, mem, &r);
-	r.emergency = line_of(&p, end, "emergency", mem);
-	while ((line = line_of(&p, end, "path", mem))) {
+	r.emergency = approval_line(&p, end, "emergency", mem);
+	while ((line = approval_line(&p, end, "path", mem))) {
 		size_t had = r.npaths;
 
 		if ((had & (had - 1)) == 0)
 			r.paths = arena_regrow(mem, r.paths, had, had ? 2 * had : 1, sizeof(*r.paths));
 		r.paths[r.npaths++] = line;
 	}
-	while ((line = line_of(&p, end, "evidence", mem)))
+	while ((line = approval_line(&p, end, "evidence", mem)))
 		if (!read_evidence(line, &p, end, mem, &r))
 			return err_set(e, ERR_INVALID, "an approval in it is cut off");
 	if (p != end)

@@ -19,8 +19,8 @@ is_policy(const char *path)
 	return !str_starts(path, "envs/");
 }
 
-static int
-policy(struct run *r, struct err *e)
+int
+approve_policy(struct run *r, struct err *e)
 {
 	int rc;
 
@@ -46,6 +46,7 @@ note_done(struct run *r, const struct changeset *c, const struct oid *commit, co
 	*d = (struct approved){ .changes = c->digest, .commit = *commit, .npaths = c->n, .paths = paths,
 		.nvoices = s->nvoices, .nevidence = s->nevidence };
 	d->voices = said_voices(s, r->mem);
+	d->how = said_how(s, r->mem);
 	d->evidence = arena_memdup(r->mem, s->evidence, s->nevidence * sizeof(*s->evidence));
 	d->emergency = s->reason ? arena_strdup(r->mem, s->reason) : NULL;
 }
@@ -55,7 +56,7 @@ note_done(struct run *r, const struct changeset *c, const struct oid *commit, co
  * with.
  */
 static void
-use_up(struct run *r, const struct digest *changes, const struct said *s)
+use_up(struct run *r, const struct digest *changes, const struct oid *commit, const struct said *s)
 {
 	char key[EVIDENCE_KEY];
 	int64_t when = r->a->seen ? 0 : INT64_MAX;
@@ -68,16 +69,15 @@ use_up(struct run *r, const struct digest *changes, const struct said *s)
 	for (size_t i = 0; i < r->a->nevidence; i++) {
 		const struct evidence *v = &r->a->evidence[i];
 
-		if (!approve_same(v, changes) || !voice_is_listed(&r->voices, &v->sig.key, r->scratch) || approve_seen(r, v) > when)
+		if (!approve_same(v, changes) || (!approve_counts(r, v, NULL) && !approve_counts(r, v, commit)) || approve_seen(r, v) > when)
 			continue;
 		evidence_key(v, key);
 		proof_use(r->t, key);
 	}
 }
 
-/* The trusted tree gets it. `whole`: the commit's tree, when that is what comes out. */
-static int
-take_effect(struct run *r, const struct changeset *c, const struct oid *whole, const struct oid *commit, const struct said *s, struct err *e)
+int
+approve_take(struct run *r, const struct changeset *c, const struct oid *whole, const struct oid *commit, const struct said *s, struct err *e)
 {
 	bool again = false;
 	int rc = 0;
@@ -89,13 +89,13 @@ take_effect(struct run *r, const struct changeset *c, const struct oid *whole, c
 	if (rc < 0)
 		return rc;
 	r->t->dirty = true;
-	use_up(r, &c->digest, s);
+	use_up(r, &c->digest, commit, s);
 	if (s->reason)
 		proof_broke(r->t, commit, r->a->now, s->emergency, s->reason);
 	note_done(r, c, commit, s);
 	for (size_t i = 0; i < c->n && !again; i++)
 		again = is_policy(c->items[i].path);
-	return again ? policy(r, e) : 0;
+	return again ? approve_policy(r, e) : 0;
 }
 
 /* Tries a commit's change. 1: it took effect. */
@@ -110,42 +110,13 @@ try_unit(struct run *r, const struct unit *u, const struct oid *at, struct err *
 
 	if (rc < 0 || missing)
 		return rc;
-	rc = take_effect(r, &u->changes, whole ? &u->c.tree : NULL, &u->c.id, &s, e);
+	rc = approve_take(r, &u->changes, whole ? &u->c.tree : NULL, &u->c.id, &s, e);
 	return rc < 0 ? rc : 1;
 }
 
-/* -- detached approvals as a whole ------------------------------------------------------------------------------------------------ */
+/* -- what evidence lists as a whole ------------------------------------------------------------------------------------------------ */
 
-/*
- * Those who wrote a part of it: the authors of all waiting commits that touch a path of it. Nobody found is somebody unknown, and so is whoever made a tree that
- * cannot be read.
- */
-static int
-group_authors(struct run *r, const struct changeset *c, struct said *s, struct err *e)
-{
-	struct arena *AUTO_ARENA mem = arena_new(UNIT_ARENA);
-	bool found = false;
-
-	for (size_t i = 0; i < r->t->nopen; i++) {
-		struct unit u;
-		int rc;
-
-		arena_reset(mem);
-		if ((rc = approve_load(r, &r->t->open[i].commit, r->t->open[i].seen, mem, &u, e)) < 0)
-			return rc;
-		if (!approve_touches(r, &u, c, &s->author_unknown))
-			continue;
-		found = true;
-		if ((rc = approve_authors(r, &u, s, e)) < 0)
-			return rc;
-		if (!u.none && memcmp(&u.changes.digest, &c->digest, sizeof(c->digest)) == 0)
-			approve_voice_of(r, &u, s);
-	}
-	s->author_unknown |= !found;
-	return 0;
-}
-
-/* 1: the change that this approval lists took effect, main being at `at`. */
+/* 1: the change that this evidence lists took effect, main being at `at`. */
 static int
 try_group(struct run *r, const struct evidence *v, const struct oid *at, const struct oid *commit, struct err *e)
 {
@@ -157,20 +128,15 @@ try_group(struct run *r, const struct evidence *v, const struct oid *at, const s
 
 	if ((rc = approve_starts(r, c, e)) <= 0 || (rc = approve_is_in(r, at, c, e)) <= 0)
 		return rc;
-	if (!voice_is_listed(&r->voices, &v->sig.key, r->scratch))
-		return 0;
-	approve_detached(r, &c->digest, r->a->seen ? approve_seen(r, v) : 0, &s);
-	if (!s.nvoices)
-		return 0;
-	if ((rc = group_authors(r, c, &s, e)) < 0 || (rc = approve_enough(r, c, &s, &missing, &lacks, e)) < 0)
+	if ((rc = approve_weigh_group(r, v, &s, &missing, &lacks, e)) < 0)
 		return rc;
 	if (missing)
 		return 0;
-	rc = take_effect(r, c, NULL, commit, &s, e);
+	rc = approve_take(r, c, NULL, commit, &s, e);
 	return rc < 0 ? rc : 1;
 }
 
-/* An approval lists what is not the change of the newest commit alone: a rebase, or what is pending as a whole. */
+/* It lists what is not the change of the newest commit alone: a rebase, or what is pending as a whole. */
 static int
 try_groups(struct run *r, const struct oid *at, const struct oid *commit, struct err *e)
 {
@@ -228,7 +194,7 @@ judge_commit(struct run *r, const struct oid *commit, struct err *e)
 		return rc;
 	if (r->a->judge->asks_nothing(r->a->judge->ctx)) {
 		r->t->tree = u.c.tree;
-		if ((rc = policy(r, e)) < 0)
+		if ((rc = approve_policy(r, e)) < 0)
 			return rc;
 	} else if (u.changes.n || u.none) {
 		struct oid tree = u.c.tree;
@@ -298,7 +264,7 @@ run_all(struct run *r, const struct oid *tip, struct err *e)
 	int rc;
 
 	if ((rc = git_commit_read(r->a->git, tip, r->mem, &c, e)) < 0 || (rc = new_commits(r, tip, &ids, &n, e)) < 0 ||
-	    (rc = policy(r, e)) < 0) {
+	    (rc = approve_policy(r, e)) < 0) {
 		free(ids);
 		return rc;
 	}
@@ -313,6 +279,8 @@ run_all(struct run *r, const struct oid *tip, struct err *e)
 		if ((rc = try_open(r, &c.tree, e)) < 0 || (groups = try_groups(r, &c.tree, tip, e)) < 0)
 			return rc < 0 ? rc : groups;
 		rc |= groups;
+		if (!rc && (rc = approve_chains(r, &c.tree, e)) < 0)
+			return rc;
 	} while (rc > 0);
 	if ((rc = approve_forget(r, &c.tree, e)) < 0)
 		return rc;

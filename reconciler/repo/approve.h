@@ -5,7 +5,8 @@
  * A change is the difference of a commit on main's first-parent line to its first parent, or what a detached approval lists. It takes effect when the
  * trusted tree has the old state of every path of it and the voices for it suffice under the policy that is trusted at that moment. A voice is a
  * person: whoever signed the commit (namespace git) or a detached approval (approval.h). A detached approval takes effect only while main has the new state of
- * all its paths, and once. Keys and expiries are judged at the time when the evidence was first seen here, never by dates that somebody wrote.
+ * all its paths, and once. Where the policy says so, reviews of a forge (review.h) are voices too, for the commit that the forge's merge made.
+ * Changes that build on one another and of which main has only the outcome take effect together, or none does. Keys and expiries are judged at the time when the evidence was first seen here, never by dates that somebody wrote.
  * What people may do is the judge's to know; this file knows who said what.
  */
 #pragma once
@@ -20,6 +21,7 @@ struct approve_said {
 	size_t nauthors;
 	bool author_unknown;       /* somebody nobody knows wrote a part of it */
 	const char *emergency;     /* the voice whose signed commit has Berth-Break-Glass; NULL: none */
+	const char *against;       /* "dana asks for changes on pull request 42": not enough as long as that stands, emergencies excepted; NULL: nobody is */
 };
 
 struct approve_judge {
@@ -28,10 +30,16 @@ struct approve_judge {
 	int (*policy)(void *ctx, const struct oid *tree, struct err *e);
 	/* Does that policy ask for no approvals? Then main is trusted as it is, from commit to commit. */
 	bool (*asks_nothing)(void *ctx);
-	/* The user that a principal or an author's mail means; NULL: nobody known. */
+	/* The user that a principal, or the mail of who signs their own commit, means; NULL: nobody known. */
 	const char *(*person)(void *ctx, const char *name_or_mail);
 	/* Does somebody log in with this key? Such a key is no voice. */
 	bool (*logs_in)(void *ctx, const struct ssh_key *k);
+	/* Does that policy take a forge's word for reviews (review.h)? */
+	bool (*reviews)(void *ctx);
+	/* The user whose account on the forge this is; NULL: nobody known. */
+	const char *(*account)(void *ctx, const char *login);
+	/* Who an author's mail means, also one that only a forge writes; NULL: nobody known. */
+	const char *(*author)(void *ctx, const char *mail);
 	/* Is it enough? *missing NULL: yes; else a line in mem, and how many voices lack. */
 	int (*enough)(void *ctx, struct arena *mem, const struct oid *tree, const struct changeset *c, const struct approve_said *said,
 	              const char **missing, unsigned *lacks, struct err *e);
@@ -44,9 +52,10 @@ struct approved {
 	size_t npaths;
 	const char *const *paths;
 	const char *const *voices;
+	const char *const *how;    /* beside them: "review 4711 of pull request 42"; NULL: signed */
 	size_t nvoices;
 	const char *emergency;     /* the reason given, NULL: none */
-	const struct evidence *const *evidence; /* detached approvals that counted */
+	const struct evidence *const *evidence; /* detached approvals and reviews that counted */
 	size_t nevidence;
 };
 
@@ -94,7 +103,8 @@ struct approve_ask {
 struct approve_looked {
 	const char *missing;        /* a line in mem; NULL: nothing lacks */
 	unsigned lacks;
-	const char *const *voices;  /* whose detached approvals of exactly this change-set count now, in mem */
+	const char *const *voices;  /* whose detached approvals of exactly this change-set count now, and whose reviews of exactly this head; in mem */
+	const char *const *how;     /* as in struct approved */
 	size_t nvoices;
 };
 

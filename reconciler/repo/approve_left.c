@@ -92,7 +92,8 @@ approve_forget(struct run *r, const struct oid *tip_tree, struct err *e)
 
 		arena_reset(r->scratch);
 		evidence_key(v, key);
-		if (proof_used(r->t, key) || !voice_is_listed(&r->voices, &v->sig.key, r->scratch))
+		/* a review counts for a commit that waits, and that does not wait any more */
+		if (v->review || !approve_counts(r, v, NULL))
 			continue;
 		if ((rc = approve_is_in(r, &r->t->tree, &v->approval.changes, e)) < 0)
 			return rc;

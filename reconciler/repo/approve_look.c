@@ -15,11 +15,13 @@ look(struct run *r, const struct approve_ask *ask, struct approve_looked *out, s
 	    (rc = r->a->judge->policy(r->a->judge->ctx, &r->t->tree, e)) < 0 ||
 	    (rc = approve_side_authors(r, &ask->main, &ask->head, &s, e)) < 0)
 		return rc;
-	approve_detached(r, &ask->changes->digest, r->a->now, &s);
-	if ((rc = approve_enough(r, ask->changes, &s, &missing, &out->lacks, e)) < 0)
+	r->open_head = &ask->head;
+	if ((rc = approve_spoken(r, &ask->changes->digest, NULL, r->a->now, &s, e)) < 0 ||
+	    (rc = approve_enough(r, ask->changes, &s, &missing, &out->lacks, e)) < 0)
 		return rc;
 	out->missing = missing ? arena_strdup(r->mem, missing) : NULL;
 	out->voices = said_voices(&s, r->mem);
+	out->how = said_how(&s, r->mem);
 	out->nvoices = s.nvoices;
 	return 0;
 }

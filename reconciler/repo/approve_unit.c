@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One change: what it is, who wrote it, who said yes, and whether that is enough. */
+/* One change: what it is, who wrote it, and whether those who said yes are enough. */
 #include "repo/approve_priv.h"
 
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "repo/review.h"
+
+#define UNIT_ARENA ((size_t)64 << 20)
 
 /* -- a commit's change --------------------------------------------------------------------------------------------------------- */
 
@@ -104,7 +107,7 @@ approve_is_in(struct run *r, const struct oid *tree, const struct changeset *c, 
 static void
 add_author(struct run *r, struct said *s, const char *mail)
 {
-	const char *who = r->a->judge->person(r->a->judge->ctx, mail);
+	const char *who = r->a->judge->author(r->a->judge->ctx, mail);
 
 	if (who)
 		said_author(s, who);
@@ -180,94 +183,7 @@ approve_authors(struct run *r, const struct unit *u, struct said *s, struct err 
 	return 0;
 }
 
-/* -- who says yes ------------------------------------------------------------------------------------------------------------------ */
-
-void
-approve_voice_of(struct run *r, const struct unit *u, struct said *s)
-{
-	const char *who, *reason;
-
-	arena_reset(r->tiny); /* a commit may be large, and many may be looked at for one change */
-	who = voice_of_commit(&r->voices, r->a->git, &u->c.id, u->seen, r->tiny);
-	if (!who)
-		return;
-	said_voice(s, who);
-	r->t->heartbeat = u->seen > r->t->heartbeat ? u->seen : r->t->heartbeat;
-	/* the trailer of somebody else's text, in a change that was squashed, is nobody's emergency */
-	if (!str_eq(r->a->judge->person(r->a->judge->ctx, u->c.author_email), who))
-		return;
-	reason = git_trailer(r->scratch, u->c.message, APPROVE_BREAK_GLASS);
-	if (reason && *reason) {
-		s->emergency = who;
-		s->reason = reason;
-	}
-}
-
-bool
-approve_same(const struct evidence *v, const struct digest *changes)
-{
-	return memcmp(&v->approval.changes.digest, changes, sizeof(*changes)) == 0;
-}
-
-int64_t
-approve_seen(struct run *r, const struct evidence *v)
-{
-	char id[DIGEST_HEX];
-	struct digest d;
-
-	hash_bytes(v->sig_text, v->sig_len, &d);
-	digest_hex(&d, id);
-	return proof_seen(r->t, id, r->a->now);
-}
-
-/* A detached approval counts when it is not used, was there at that time, was not late, and its key may. */
-static const char *
-evidence_voice(struct run *r, const struct evidence *v, int64_t when)
-{
-	char key[EVIDENCE_KEY];
-	const char *who;
-	int64_t first;
-
-	evidence_key(v, key);
-	/* nothing is remembered for keys that are nobody's: there is no end of them */
-	if (proof_used(r->t, key) || !voice_is_listed(&r->voices, &v->sig.key, r->scratch))
-		return NULL;
-	first = approve_seen(r, v);
-	if (first > v->approval.expires || first > when)
-		return NULL;
-	who = voice_of_key(&r->voices, &v->sig.key, APPROVAL_NAMESPACE, first, r->scratch);
-	if (who && first > r->t->heartbeat)
-		r->t->heartbeat = first;
-	return who;
-}
-
-/* `when`: where history is proved again, what was seen later did not count. */
-void
-approve_detached(struct run *r, const struct digest *changes, int64_t when, struct said *s)
-{
-	when = r->a->seen ? when : INT64_MAX;
-	for (size_t i = 0; i < r->a->nevidence; i++) {
-		const struct evidence *v = &r->a->evidence[i];
-		const char *who;
-
-		if (approve_same(v, changes) && (who = evidence_voice(r, v, when))) {
-			said_voice(s, who);
-			said_evidence(s, v);
-		}
-	}
-}
-
 /* -- whether it is enough ------------------------------------------------------------------------------------------------------------- */
-
-int
-approve_enough(struct run *r, const struct changeset *c, struct said *s, const char **missing, unsigned *lacks, struct err *e)
-{
-	struct approve_said said = { .voices = s->voices, .nvoices = s->nvoices, .authors = s->authors, .nauthors = s->nauthors,
-		.author_unknown = s->author_unknown, .emergency = s->emergency };
-
-	*lacks = 0;
-	return r->a->judge->enough(r->a->judge->ctx, r->scratch, &r->t->tree, c, &said, missing, lacks, e);
-}
 
 int
 approve_weigh(struct run *r, const struct unit *u, const struct oid *at, bool tell, struct said *s, const char **missing, unsigned *lacks,
@@ -282,17 +198,67 @@ approve_weigh(struct run *r, const struct unit *u, const struct oid *at, bool te
 	*missing = "it builds on a change that is not approved";
 	if (!oid_eq(&u->old_tree, &r->t->tree) && (rc = approve_starts(r, &u->changes, e)) <= 0)
 		return rc;
-	*missing = "main has moved on since; what is pending as a whole needs an approval";
+	*missing = "main has moved on since; approve all that changed it since, or what is pending as a whole";
 	if (at && (rc = approve_is_in(r, at, &u->changes, e)) <= 0)
 		return rc;
 	approve_voice_of(r, u, s);
-	approve_detached(r, &u->changes.digest, u->seen, s);
+	if ((rc = approve_spoken(r, &u->changes.digest, &u->c.id, u->seen, s, e)) < 0)
+		return rc;
 	*missing = "nobody has approved it";
 	if (!s->nvoices && !tell)
 		return 0;
 	if ((rc = approve_authors(r, u, s, e)) < 0)
 		return rc;
 	return approve_enough(r, &u->changes, s, missing, lacks, e);
+}
+
+/*
+ * Those who wrote a part of it: the authors of all waiting commits that touch a path of it. Nobody found is somebody unknown, and so is whoever made a tree that
+ * cannot be read.
+ */
+static int
+group_authors(struct run *r, const struct evidence *v, struct said *s, struct err *e)
+{
+	const struct changeset *c = &v->approval.changes;
+	struct arena *AUTO_ARENA mem = arena_new(UNIT_ARENA);
+	bool found = false, last = false;
+
+	for (size_t i = 0; i < r->t->nopen && !last; i++) {
+		struct unit u;
+		int rc;
+
+		last = v->review && oid_eq(&r->t->open[i].commit, &v->review->merged); /* what came after it is not of it */
+
+		arena_reset(mem);
+		if ((rc = approve_load(r, &r->t->open[i].commit, r->t->open[i].seen, mem, &u, e)) < 0)
+			return rc;
+		if (!approve_touches(r, &u, c, &s->author_unknown))
+			continue;
+		found = true;
+		if ((rc = approve_authors(r, &u, s, e)) < 0)
+			return rc;
+		if (!u.none && memcmp(&u.changes.digest, &c->digest, sizeof(c->digest)) == 0)
+			approve_voice_of(r, &u, s);
+	}
+	s->author_unknown |= !found;
+	return 0;
+}
+
+int
+approve_weigh_group(struct run *r, const struct evidence *v, struct said *s, const char **missing, unsigned *lacks, struct err *e)
+{
+	const struct changeset *c = &v->approval.changes;
+	int rc;
+
+	*lacks = 1;
+	*missing = "nobody has approved it";
+	if (!approve_counts(r, v, NULL))
+		return 0;
+	if ((rc = approve_spoken(r, &c->digest, NULL, r->a->seen ? approve_seen(r, v) : 0, s, e)) < 0 || !s->nvoices)
+		return rc;
+	if ((rc = group_authors(r, v, s, e)) < 0)
+		return rc;
+	return approve_enough(r, c, s, missing, lacks, e);
 }
 
 /* -- which paths ---------------------------------------------------------------------------------------------------------------------- */

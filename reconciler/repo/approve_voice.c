@@ -2,7 +2,7 @@
 /* From keys to people, under the policy of one tree. */
 #include "repo/approve_voice.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -142,26 +142,64 @@ approve_signer(struct git_repo *g, const struct oid *tree, const struct approve_
 
 /* -- what was said --------------------------------------------------------------------------------------------------------------- */
 
-static void
-add(struct said *s, const char ***list, size_t *n, const char *who)
+static size_t
+index_of(const char *const *list, size_t n, const char *who)
 {
-	for (size_t i = 0; i < *n; i++)
-		if (str_eq((*list)[i], who))
-			return;
-	*list = arena_regrow(s->mem, *list, *n, *n + 1, sizeof(**list));
-	(*list)[(*n)++] = who;
+	size_t i = 0;
+
+	while (i < n && !str_eq(list[i], who))
+		i++;
+	return i;
+}
+
+/* Where the voice stands. */
+static size_t
+add_voice(struct said *s, const char *who)
+{
+	size_t n = s->nvoices, i = index_of(s->voices, n, who);
+
+	if (i < n)
+		return i;
+	s->voices = arena_regrow(s->mem, s->voices, n, n + 1, sizeof(*s->voices));
+	s->how = arena_regrow(s->mem, s->how, n, n + 1, sizeof(*s->how));
+	s->when = arena_regrow(s->mem, s->when, n, n + 1, sizeof(*s->when));
+	s->voices[n] = who;
+	s->nvoices++;
+	return n;
 }
 
 void
-said_voice(struct said *s, const char *who)
+said_signed(struct said *s, const char *who, int64_t when)
 {
-	add(s, &s->voices, &s->nvoices, who);
+	size_t i = add_voice(s, who);
+
+	s->how[i] = NULL;
+	s->when[i] = when > s->when[i] ? when : s->when[i];
+}
+
+void
+said_review(struct said *s, const char *who, const char *how)
+{
+	size_t had = s->nvoices, i = add_voice(s, who);
+
+	if (i == had)
+		s->how[i] = how;
+}
+
+void
+said_against(struct said *s, const char *who, int64_t pull, int64_t at)
+{
+	s->against = arena_regrow(s->mem, s->against, s->nagainst, s->nagainst + 1, sizeof(*s->against));
+	s->against[s->nagainst++] = (struct said_against){ who, pull, at };
 }
 
 void
 said_author(struct said *s, const char *who)
 {
-	add(s, &s->authors, &s->nauthors, who);
+	if (index_of(s->authors, s->nauthors, who) < s->nauthors)
+		return;
+	s->authors = arena_regrow(s->mem, s->authors, s->nauthors, s->nauthors + 1, sizeof(*s->authors));
+	s->authors[s->nauthors++] = who;
 }
 
 void
@@ -171,12 +209,37 @@ said_evidence(struct said *s, const struct evidence *v)
 	s->evidence[s->nevidence++] = v;
 }
 
+const char *
+said_no(const struct said *s, struct arena *mem)
+{
+	for (size_t i = 0; i < s->nagainst; i++) {
+		const struct said_against *a = &s->against[i];
+		size_t k = index_of(s->voices, s->nvoices, a->who);
+
+		if (k == s->nvoices || s->when[k] <= a->at)
+			return arena_printf(mem, "%s asks for changes on pull request %" PRId64, a->who, a->pull);
+	}
+	return NULL;
+}
+
+static const char *const *
+copy(const char *const *list, size_t n, struct arena *mem)
+{
+	const char **out = arena_array(mem, n + 1, sizeof(*out));
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = list[i] ? arena_strdup(mem, list[i]) : NULL;
+	return out;
+}
+
 const char *const *
 said_voices(const struct said *s, struct arena *mem)
 {
-	const char **copy = arena_array(mem, s->nvoices + 1, sizeof(*copy));
+	return copy(s->voices, s->nvoices, mem);
+}
 
-	for (size_t i = 0; i < s->nvoices; i++)
-		copy[i] = arena_strdup(mem, s->voices[i]);
-	return copy;
+const char *const *
+said_how(const struct said *s, struct arena *mem)
+{
+	return copy(s->how, s->nvoices, mem);
 }

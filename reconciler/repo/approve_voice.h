@@ -25,17 +25,34 @@ const char *voice_of_key(const struct voices *v, const struct ssh_key *k, const 
 /* The same for a commit's signature; NULL when it has none that is good. */
 const char *voice_of_commit(const struct voices *v, struct git_repo *g, const struct oid *commit, int64_t when, struct arena *mem);
 
+/* Somebody asks for changes. */
+struct said_against {
+	const char *who;
+	int64_t pull, at;     /* of the pull request; by the forge's clock, 0: not told */
+};
+
 struct said {
 	struct arena *mem;
 	const char **voices, **authors;
+	const char **how;     /* beside the voices, NULL: signed … */
+	int64_t *when;        /* … and first seen then; 0: not signed */
 	const struct evidence **evidence;
-	size_t nvoices, nauthors, nevidence;
+	struct said_against *against;
+	size_t nvoices, nauthors, nevidence, nagainst;
 	bool author_unknown;
 	const char *emergency, *reason;
 };
 
-/* Texts are borrowed; each name once. */
-void said_voice(struct said *s, const char *who);
+/* Texts are borrowed; each name once. Who says yes twice has signed it, when one of the two is signed. */
+void said_signed(struct said *s, const char *who, int64_t when);
+void said_review(struct said *s, const char *who, const char *how);
+void said_against(struct said *s, const char *who, int64_t pull, int64_t at);
 void said_author(struct said *s, const char *who);
 void said_evidence(struct said *s, const struct evidence *v);
-const char *const *said_voices(const struct said *s, struct arena *mem); /* a copy */
+
+/* "dana asks for changes on pull request 42", of the first who does and has not signed it since; in mem, NULL: nobody. */
+const char *said_no(const struct said *s, struct arena *mem);
+
+/* Copies. */
+const char *const *said_voices(const struct said *s, struct arena *mem);
+const char *const *said_how(const struct said *s, struct arena *mem);

@@ -57,7 +57,7 @@ add_user(struct approval_rules *r, struct arena *mem, const char *path, const ch
 
 	if ((rc = read_spec(r->files, mem, path, &spec, e)) < 0)
 		return rc;
-	people_add(&r->people, r->mem, name, value_as_str(value_get(spec, "email"), NULL));
+	people_add(&r->people, r->mem, name, spec);
 	logins_add(&r->logins, mem, spec, people_find(&r->people, name)->name);
 	return 0;
 }
@@ -291,6 +291,14 @@ const char *
 approval_person(const struct approval_rules *r, const char *principal_or_mail)
 {
 	const struct person *p = people_find(&r->people, principal_or_mail);
+
+	return p ? p->name : NULL;
+}
+
+const char *
+approval_account(const struct approval_rules *r, const char *login)
+{
+	const struct person *p = people_account(&r->people, login);
 
 	return p ? p->name : NULL;
 }

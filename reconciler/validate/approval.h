@@ -33,6 +33,18 @@ int approval_mode_read(const struct files *files, enum approval_mode *out, struc
  */
 const char *approval_person(const struct approval_rules *r, const char *principal_or_mail);
 
+/*
+ * The user whose account on the forge this is (case-insensitive): who names it in spec.forge.login, else who is called so here and names none. NULL: nobody known, an
+ * account of two users, or of one whose file cannot be read.
+ */
+const char *approval_account(const struct approval_rules *r, const char *login);
+
+/*
+ * Who an author's mail means: as approval_person, and in mode forge the addresses that forges write instead of people's own ("4711+carol@users.noreply.github.com"). A
+ * mail proves nothing: this is for who wrote a change, never for who approves it.
+ */
+const char *approval_author(const struct approval_rules *r, const char *mail);
+
 /* The user who logs in with this key (or the key of this certificate), or NULL: such a key never counts as an approval. */
 const char *approval_login_of(const struct approval_rules *r, const struct ssh_key *k);
 
@@ -83,7 +95,8 @@ bool approval_enough(const struct approval_rules *r, struct arena *mem, const st
                      const struct approval_said *said, const char **missing, unsigned *lacks);
 
 /*
- * After the change: would fewer admins than guards.minApprovers, or than it takes to change berth.yaml, have a key in approvers/allowed_signers? ERR_DENIED says so.
- * `new_` is the rules of the tree after it; `has_key` tells whether a user has a usable key there. Of mode signed alone.
+ * After the change: would fewer admins than guards.minApprovers, or than it takes to change berth.yaml, be able to approve? ERR_DENIED says so. `new_` is the rules of
+ * the tree after it. In mode signed an admin needs a key in approvers/allowed_signers, and `has_key` tells whether a user has a usable one there; in mode forge
+ * every admin can, and it is not asked.
  */
 int approval_enough_left(const struct approval_rules *new_, bool (*has_key)(void *ctx, const char *user), void *ctx, struct err *e) MUST_USE;

@@ -130,7 +130,7 @@ read_users(struct check *c)
 		const struct doc *d = v;
 		struct arena *AUTO_ARENA mem = arena_new((size_t)8 << 20);
 
-		people_add(&c->people, c->mem, d->name, value_as_str(value_get(d->spec, "email"), NULL));
+		people_add(&c->people, c->mem, d->name, d->spec);
 		logins_add(&c->logins, mem, d->spec, d->path);
 	}
 }

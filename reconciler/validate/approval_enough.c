@@ -196,12 +196,17 @@ approval_enough_left(const struct approval_rules *new_, bool (*has_key)(void *ct
 {
 	unsigned left = 0, need = approval_needed(new_);
 
-	if (new_->mode != APPROVAL_SIGNED)
+	if (new_->mode == APPROVAL_NONE)
 		return 0;
 	for (size_t i = 0; i < new_->nadmins; i++)
-		left += has_key(ctx, new_->admins[i]);
+		left += new_->mode == APPROVAL_FORGE || has_key(ctx, new_->admins[i]);
 	if (left >= need)
 		return 0;
+	if (new_->mode == APPROVAL_FORGE) {
+		err_set(e, ERR_DENIED, "%u of approvals.admins would be users, and %u are needed: %s", left, need,
+		        need == new_->min_approvers ? "guards.minApprovers says so" : "nobody could change berth.yaml, users or flavors any more");
+		return err_hint(e, "name one more in the same change");
+	}
 	err_set(e, ERR_DENIED, "%u of the admins in berth.yaml would have a key in approvers/allowed_signers, and %u are needed: %s", left, need,
 	        need == new_->min_approvers ? "guards.minApprovers says so" : "nobody could change berth.yaml, users or flavors any more");
 	return err_hint(e, "add the missing keys in the same change, or take who has none out of approvals.admins");

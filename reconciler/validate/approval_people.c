@@ -2,6 +2,7 @@
 /* Who a signer or an author is. */
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "validate/approval_priv.h"
 
 static struct person nobody;
@@ -17,35 +18,87 @@ people_fold(struct arena *mem, const char *s)
 	return out;
 }
 
-void
-people_add(struct people *p, struct arena *mem, const char *name, const char *mail)
+/* What two people have is nobody's. */
+static void
+claim(struct map *m, const char *key, struct person *who)
 {
+	(void)map_put(m, key, map_has(m, key) ? &nobody : who);
+}
+
+void
+people_add(struct people *p, struct arena *mem, const char *name, const struct value *spec)
+{
+	const char *mail = value_as_str(value_get(spec, "email"), NULL);
+	const struct value *forge = value_get(spec, "forge"), *login = value_get(forge, "login");
 	struct person *who = arena_alloc(mem, sizeof(*who));
 
 	who->name = arena_strdup(mem, name);
+	who->account_by_name = spec && !login && (!forge || value_is(forge, VALUE_MAP));
 	(void)map_put(&p->names, name, who);
+	if (value_is(login, VALUE_STR) && strlen(login->str.s) == login->str.len)
+		claim(&p->accounts, people_fold(mem, login->str.s), who);
 	/* what is no address could be somebody's name */
 	if (!mail || !strchr(mail, '@'))
 		return;
 	who->mail = people_fold(mem, mail);
-	(void)map_put(&p->mails, who->mail, map_has(&p->mails, who->mail) ? &nobody : who);
+	claim(&p->mails, who->mail, who);
 }
 
 #define MAIL_MAX 320
 
-const struct person *
-people_find(const struct people *p, const char *text)
+/* The person that a map has for this text, in lower case. */
+static const struct person *
+look_up(const struct map *m, const char *text)
 {
 	char folded[MAIL_MAX + 1];
-	const struct person *who;
 	size_t n = strlen(text);
 
 	if (n > MAIL_MAX)
 		return NULL;
 	for (size_t i = 0; i <= n; i++)
 		folded[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
-	who = map_get(strchr(folded, '@') ? &p->mails : &p->names, folded);
+	return map_get(m, folded);
+}
+
+const struct person *
+people_find(const struct people *p, const char *text)
+{
+	const struct person *who = look_up(strchr(text, '@') ? &p->mails : &p->names, text);
+
 	return who == &nobody ? NULL : who;
+}
+
+const struct person *
+people_account(const struct people *p, const char *login)
+{
+	const struct person *who = look_up(&p->accounts, login);
+
+	if (who)
+		return who == &nobody ? NULL : who;
+	who = look_up(&p->names, login);
+	return who && who->account_by_name ? who : NULL;
+}
+
+#define GITHUB "users.noreply.github.com"
+
+const char *
+approval_author(const struct approval_rules *r, const char *mail)
+{
+	const struct person *who = people_find(&r->people, mail);
+	const char *at = strchr(mail, '@'), *login = mail;
+	char text[MAIL_MAX + 1];
+	size_t digits;
+
+	if (who || !at || r->mode != APPROVAL_FORGE || strlen(mail) > MAIL_MAX || (!str_starts(at, "@users.noreply.") && !str_starts(at, "@noreply.")))
+		return who ? who->name : NULL;
+	/* 4711+carol@ of GitHub, 4711-carol@ of GitLab; an account of GitHub may begin with digits and '-' itself */
+	digits = strspn(mail, "0123456789");
+	if (digits && (mail[digits] == '+' || (mail[digits] == '-' && !str_eq(at + 1, GITHUB))))
+		login = mail + digits + 1;
+	memcpy(text, login, (size_t)(at - login));
+	text[at - login] = '\0';
+	who = people_account(&r->people, text);
+	return who ? who->name : NULL;
 }
 
 void
@@ -81,4 +134,5 @@ people_free(struct people *p)
 {
 	map_free(&p->names);
 	map_free(&p->mails);
+	map_free(&p->accounts);
 }

@@ -11,16 +11,19 @@
 
 struct person {
 	const char *name, *mail; /* mail in lower case, or NULL */
+	bool account_by_name;    /* on a forge they go by their name here */
 };
 
 /* Everybody who has a file in users/. Zero is empty. */
 struct people {
-	struct map names, mails; /* -> struct person *; a mail of two people is nobody's */
+	struct map names, mails, accounts; /* -> struct person *; a mail or an account of two people is nobody's */
 };
 
-/* Texts are copied into mem. `mail` may be NULL. */
-void people_add(struct people *p, struct arena *mem, const char *name, const char *mail);
+/* Texts are copied into mem. `spec` is the user's, NULL when it cannot be read: then mail and account are not known. */
+void people_add(struct people *p, struct arena *mem, const char *name, const struct value *spec);
 const struct person *people_find(const struct people *p, const char *name_or_mail); /* NULL: nobody, or not clear who */
+/* Who has this account on the forge: who names it (spec.forge.login), else who is called so and names none. NULL: nobody, or not clear who. */
+const struct person *people_account(const struct people *p, const char *login);
 void people_free(struct people *p);
 
 /* Lower case, for ASCII alone: what mail servers do. In mem. */

@@ -187,9 +187,9 @@ struct forge_review {
 	const char *user; /* login; "" when the user is gone */
 	enum forge_review_state state;
 	char sha[FORGE_SHA]; /* what was looked at; "" on GitLab, which does not know */
-	bool stale;          /* the forge says that something was pushed since (Gitea), or its times do (GitLab) */
+	bool stale;          /* the forge says that something was pushed since (Gitea); GitLab: its times do not prove that nothing was */
 	bool dismissed;
-	int64_t submitted;   /* seconds since 1970; 0: not told (GitLab before 18.x) */
+	int64_t submitted;   /* seconds since 1970; 0: not told (older GitLabs: such an approval is stale, whatever the project does on a push) */
 };
 
 struct forge_reviews {

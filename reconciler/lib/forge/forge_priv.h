@@ -133,6 +133,8 @@ const struct forge_ops *forge_ops(const struct forge *f);
 
 /* -- what GitHub and Gitea share ------------------------------------------------------------------------------------------------ */
 
+/* The login of a user; "" when there is none, or he is gone. */
+const char *github_login(struct arena *mem, const struct value *user);
 bool github_read_comment(struct arena *mem, const struct value *v, struct forge_comment *out);
 /* A review of theirs; false for those that are left out. */
 bool github_read_review(struct arena *mem, const struct value *v, struct forge_review *out);

@@ -22,6 +22,7 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 {
 	int64_t from = forge_id(value_get(v, "source_project_id")), to = forge_id(value_get(v, "target_project_id"));
 	const char *state = value_as_str(value_get(v, "state"), "");
+	const struct value *by = value_at(v, "merge_user.username"); /* before 14.7: merged_by */
 
 	if (!forge_id(value_get(v, "iid")))
 		return false;
@@ -32,6 +33,7 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 		.head_ref = forge_name(mem, value_get(v, "source_branch")),
 		.base_ref = forge_name(mem, value_get(v, "target_branch")),
 		.url = forge_url(mem, value_get(v, "web_url")),
+		.merged_by = "",
 		/* "locked" is one that is being merged */
 		.state = str_eq(state, "merged") ? FORGE_MERGED
 		       : str_eq(state, "opened") || str_eq(state, "locked") ? FORGE_OPEN : FORGE_CLOSED,
@@ -39,8 +41,11 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 		.updated = forge_time(value_get(v, "updated_at")),
 	};
 	forge_sha(value_get(v, "sha"), out->head_sha);
-	if (out->state == FORGE_MERGED)
+	forge_sha(value_at(v, "diff_refs.base_sha"), out->base_sha);
+	if (out->state == FORGE_MERGED) {
 		merged_as(v, out->merge_sha);
+		out->merged_by = forge_name(mem, by ? by : value_at(v, "merged_by.username"));
+	}
 	return true;
 }
 
@@ -244,7 +249,8 @@ reviews(struct forge *f, int64_t number, struct arena *mem, struct forge_reviews
 	memcpy(got.head_sha, v.head, FORGE_SHA);
 	got.head_at = v.at;
 	for (size_t i = 0; i < got.n; i++)
-		got.items[i].stale = v.at && got.items[i].submitted && got.items[i].submitted < v.at;
+		/* times are told in seconds: in the same one nobody knows which came first; and one without a time may be older than any push */
+		got.items[i].stale = !v.at || got.items[i].submitted <= v.at;
 	*out = got;
 	return 0;
 }
