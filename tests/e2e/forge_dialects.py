@@ -50,7 +50,7 @@ class GitHub:
                 "default_branch": "main", "license": None, "archived": False, "disabled": False, "visibility": "private", "topics": [],
                 **{k: True for k in ("has_downloads", "has_issues", "has_projects", "has_wiki")}, "has_pages": False,
                 **{k: 0 for k in ("forks", "forks_count", "open_issues", "open_issues_count", "size", "stargazers_count", "watchers", "watchers_count")},
-                **{k: self.time(time.time()) for k in ("created_at", "pushed_at", "updated_at")}}
+                "created_at": self.time(0), "updated_at": self.time(0), "pushed_at": self.time(self.f.pushed_at)}
 
     def end(self, ref, sha, who, fork=False):
         return {"label": "%s:%s" % (who, ref), "ref": ref, "sha": sha, "user": self.user(who), "repo": self.repository(fork)}

@@ -95,7 +95,7 @@ class Forge(http.server.ThreadingHTTPServer):
         self.port, self.hooks = self.server_address[1], None
         self.tokens = {who: "%s-token-%s" % (who, uuid.uuid4().hex) for who in IDS}
         self.pulls, self.statuses, self.next_id, self.wrong, self.asked = {}, [], 1000, [], []
-        self.limit, self.limit_until, self.early = None, 0, 0
+        self.limit, self.limit_until, self.early, self.pushed_at = None, 0, 0, 0
         self.refuse = lambda method, path, body: None
         self.dialect = dialect(self)
         self.kind = self.dialect.kind
@@ -177,6 +177,7 @@ class Forge(http.server.ThreadingHTTPServer):
         """After git push: heads follow, hooks are sent."""
         after = self.rev("refs/heads/" + branch)
         with self.lock:
+            self.pushed_at = time.time()
             moved = [p for p in self.pulls.values() if p.branch == branch and p.state == "open" and not p.fork and p.head != after]
             for p in moved:
                 self.turn_to(p, after)
@@ -228,6 +229,7 @@ class Forge(http.server.ThreadingHTTPServer):
             pull.merge_sha, pull.squash_sha = None, None
             after = self.dialect.merge(pull, how, who, before)
             git(self.bare, "update-ref", "refs/heads/main", after, before)
+            self.pushed_at = time.time()
             pull.state, pull.merged_by, pull.merged_at = "merged", who, time.time()
             pull.updated = pull.merged_at
             pull.brought = git(self.bare, "rev-list", "%s..%s" % (before, after)).split()

@@ -32,7 +32,6 @@ class Story:
         secret = os.path.join(lab.folder, "hook-secret")
         with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(SECRET + "\n" + SIGNING + "\n")
-        self.f.fill(how.get("others", 0))
         self.d = Daemon(self.f.url(), self.state, "--token-file", self.f.token_file("berth"), "--forge", kind, "--interval", "1h", "--trust-anchor", site.anchor,
                         "--listen", "127.0.0.1:%d" % self.port, "--hook-secret", secret)
         self.f.hook(self.port, SECRET, SIGNING)
@@ -144,14 +143,20 @@ def approved(s, number):
     check("and so does the comment", until(lambda: "carol" in s.text(number).split("Approved", 1)[-1]), *s.why(number))
 
 
-def result(s, number, env, how, *words):
-    sha = s.f.merge("carol", number, how)
-    start = time.monotonic()
+def pressed(s, number, how, **more):
+    """One of the three buttons."""
+    sha = s.f.merge("carol", number, how, **more)
+    return number, how, sha, time.monotonic()
+
+
+def came(s, what, env, *words):
+    """What came of it: applied, and said so at both places."""
+    number, how, sha, start = what
     check("%s: applied" % how, until(lambda: s.live(env, *words)), *s.why(number))
     check("%s: the merge says so" % how, s.says(number, "berth/apply", "success", sha=sha), s.f.states(sha), s.d.log())
     check("%s: and so does the comment" % how, until(lambda: "Rendered" in "\n".join(c.body for c in s.f.of(number) if c.body.startswith(MARK))), *s.why(number))
-    note("%s, %s: result %.1f s after the hook" % (s.kind, how, time.monotonic() - start))
-    return sha
+    at = max(x.created for x in s.f.statuses if x.sha == sha) - time.time() + time.monotonic()
+    note("%s, %s: result %.1f s after the hook" % (s.kind, how, at - start))
 
 
 def stale(s, number):
@@ -243,14 +248,15 @@ def limited(s, number):
         check("limit %d: it is said" % n, "the forge's limit is reached" in s.d.log(), s.d.log())
 
 
-def at_rest(s):
-    """A push that concerns no pull request: the list is asked for once more, and nothing else."""
+def at_rest(s, merged):
+    """Words on one that was merged: the list has pages, is asked for once more, and nothing else is."""
+    s.f.fill(60)
+    s.f.comment("dana", merged, "now there are many")
     until(lambda: lab.still(lambda: len(s.f.asked), 1.5))
     before = len(s.f.asked)
-    s.push("dana", "aside", {"notes.txt": "x\n"}, new=True)
-    s.f.pushed("dana", "aside")
-    check("a look in which nothing is new is answered 304, page by page", until(lambda: len(s.f.asked) > before) and lab.still(
-        lambda: len(s.f.asked), 1) and {code for _, _, code in s.f.asked[before:]} == {304}, s.f.asked[before:])
+    s.f.comment("dana", merged, "thank you")
+    check("a look in which nothing is new is answered 304, page by page", until(lambda: len(s.f.asked) > before + 1) and [code for _, _, code in s.f.asked[
+        before:before + 2]] == [304, 304], s.f.asked[before:])
 
 
 def last_words(s):
@@ -265,25 +271,28 @@ def last_words(s):
 def signed(kind):
     """The whole story with approvals by signature."""
     began = time.monotonic()
-    s = Story(kind, signed_site("envs", {"envs/alice/wide.yaml": WIDE % ("gpu-small", "")}), others=60)
+    s = Story(kind, signed_site("envs", {"envs/alice/wide.yaml": WIDE % ("gpu-small", "")}))
     check("everything at the anchor is rendered", until(s.site.all_rendered), s.d.log())
     number = opened(s)
     rebase = s.open("bo", "by-rebase", {"envs/bo/by-rebase.yaml": env_spec()})
     squash = s.open("bo", "by-squash", {"envs/bo/by-squash.yaml": env_spec()})
     pushed_again(s, number)
     approved(s, number)
-    result(s, number, "alice/wide", "merge", "nvidia.com/gpu")
+    merge = pressed(s, number, "merge")
     stale(s, squash)
-    result(s, squash, "bo/by-squash", "squash", "nvidia.com/gpu")
+    squashed = pressed(s, squash, "squash")
+    came(s, merge, "alice/wide", "nvidia.com/gpu")
+    came(s, squashed, "bo/by-squash", "nvidia.com/gpu")
     new_text(s, rebase)
     own_approval(s, rebase)
     limited(s, rebase)
     s.approve("carol", "by-rebase", rebase)
     check("(carol signs)", s.says(rebase, "berth/plan", "success"), *s.why(rebase))
-    result(s, rebase, "bo/by-rebase", "rebase")
+    rebased = pressed(s, rebase, "rebase")
     odd_ones(s)
+    came(s, rebased, "bo/by-rebase")
     forced(s)
-    at_rest(s)
+    at_rest(s, number)
     last_words(s)
     note("%s: %.1f s in all" % (kind, time.monotonic() - began))
     done()
