@@ -238,6 +238,10 @@ class GitHub:
         if who == p.author and state != "COMMENTED":
             raise Refused(422, "Review Can not approve your own pull request")
 
+    @staticmethod
+    def take_back(_pull, entry):
+        entry.state = "DISMISSED"
+
     def may_merge(self, p, checks):
         states = self.f.states(p.head)
         for c in checks:
@@ -272,6 +276,9 @@ class GitHub:
                 "repository": self.repository(), "sender": self.user(who)}
 
     def pull_event(self, action, p, who):
+        if action == "taken back":
+            last = next(r for r in reversed(p.reviews) if r.state == "DISMISSED")
+            return "pull_request_review", {**self.review_event(p, last)[1], "action": "dismissed"}
         more = {"before": p.versions[-2][1], "after": p.head} if action == "synchronize" else {}
         return "pull_request", {"action": action, "number": p.number, "pull_request": self.whole(p), "repository": self.repository(), "sender": self.user(who), **more}
 
@@ -494,7 +501,15 @@ class GitLab:
     # -- people -----------------------------------------------------------------------------------------------------------------
 
     def may_review(self, p, who, state):
-        """Free lets authors approve their own."""
+        """Free lets authors approve their own. Who has approved must revoke that first."""
+        if state != "APPROVED":
+            raise Refused(404, "404 Not Found")
+        if who in [r.author for r in p.reviews]:
+            raise Refused(401, "401 Unauthorized")
+
+    @staticmethod
+    def take_back(pull, entry):
+        pull.reviews.remove(entry)
 
     def may_merge(self, p, checks):
         states = self.f.states(p.head)
@@ -556,7 +571,7 @@ class GitLab:
                                  "reviewers": []}
 
     def pull_event(self, action, p, who):
-        return self.merge_event(p, who, {"opened": "open", "synchronize": "update", "closed": "merge"}[action])
+        return self.merge_event(p, who, {"opened": "open", "synchronize": "update", "closed": "merge", "taken back": "unapproved"}[action])
 
     def review_event(self, p, r):
         return self.merge_event(p, r.author, "approved" if r.state == "APPROVED" else "update")

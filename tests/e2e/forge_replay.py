@@ -25,7 +25,7 @@ from forge_shapes import wrong
 from lab import git
 
 HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
-IDS = {"root": 1, "berth": 5, "alice": 11, "bo": 12, "carol": 13, "dana": 14, "erin": 15, "mallory": 16, "stranger": 17}
+IDS = {"root": 1, "berth": 5, "alice": 11, "bo": 12, "carol": 13, "dana": 14, "erin": 15, "mallory": 16, "stranger": 17, "carol-g": 18}
 
 
 class Refused(Exception):
@@ -205,6 +205,24 @@ class Forge(http.server.ThreadingHTTPServer):
             event = self.dialect.review_event(pull, entry)
         self.send(event[0], event[1])
         return entry
+
+    def taken_back(self, who, number):
+        """Dismissed on GitHub, revoked on GitLab."""
+        with self.lock:
+            pull = self.pulls[number]
+            for entry in [r for r in pull.reviews if r.author == who and r.state in ("APPROVED", "CHANGES_REQUESTED")]:
+                self.dialect.take_back(pull, entry)
+            pull.updated = time.time()
+            event = self.dialect.pull_event("taken back", pull, who)
+        self.send(*event)
+
+    def rebase(self, who, number):
+        """GitLab's button before the one that merges: a push to the branch."""
+        with self.lock:
+            pull = self.pulls[number]
+            before, tip = pull.head, self.replayed(pull.head, self.rev("main"), self.person(who))
+            git(self.bare, "update-ref", "refs/heads/" + pull.branch, tip)
+        self.pushed(who, pull.branch, before)
 
     def tell(self, action, pull, who):
         with self.lock:

@@ -28,13 +28,15 @@ class Story:
     def __init__(self, kind, site, **how):
         self.kind, self.site, self.words = kind, site, WORDS[kind]
         self.f = Forge(DIALECTS[kind], site, REPOS[kind], how.get("checks", ("berth/validate", "berth/plan")))
-        self.port, self.state = free_port(), site.state()
-        secret = os.path.join(lab.folder, "hook-secret")
-        with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        self.port, self.state, self.secret = free_port(), site.state(), os.path.join(lab.folder, "hook-secret")
+        with open(os.open(self.secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(SECRET + "\n" + SIGNING + "\n")
-        self.d = Daemon(self.f.url(), self.state, "--token-file", self.f.token_file("berth"), "--forge", kind, "--interval", "1h", "--trust-anchor", site.anchor,
-                        "--listen", "127.0.0.1:%d" % self.port, "--hook-secret", secret)
+        self.start()
         self.f.hook(self.port, SECRET, SIGNING)
+
+    def start(self):
+        self.d = Daemon(self.f.url(), self.state, "--token-file", self.f.token_file("berth"), "--forge", self.kind, "--interval", "1h", "--trust-anchor",
+                        self.site.anchor, "--listen", "127.0.0.1:%d" % self.port, "--hook-secret", self.secret)
         check("it starts", until(lambda: http(self.port, "/readyz") == 200) and until(lambda: "are looked at" in self.d.log()), self.d.log())
 
     def push(self, who, branch, files=None, new=False, env=None, message=None):
@@ -293,6 +295,141 @@ def signed(kind):
     came(s, rebased, "bo/by-rebase")
     forced(s)
     at_rest(s, number)
+    last_words(s)
+    note("%s: %.1f s in all" % (kind, time.monotonic() - began))
+    done()
+
+
+# -- approvals.mode: forge ---------------------------------------------------------------------------------------------------------
+
+
+def seen(s, number, do):
+    """Does it, and waits until berth has looked at the pull request again."""
+    before = s.planned(number)
+    do()
+    check("(it is looked at again)", until(lambda: s.planned(number) > before), *s.why(number))
+
+
+def not_everybody(s, number):
+    """Who may approve nothing here: its author, and a login that is nobody's."""
+    check("a new one waits for a review", s.says(number, "berth/plan", "pending", "carol") and until(lambda: s.once(number)) and "Approve" in s.text(number) and
+          "berth approve" not in s.text(number).replace("/berth approve", ""), *s.why(number))
+    check("merging is refused meanwhile", s.refused("carol-g", number) == 405)
+    try:
+        seen(s, number, lambda: s.f.review("bo", number))
+        could = True
+    except Refused:
+        could = False
+    check("(the forge itself lets authors approve on GitLab alone)", could == s.words["own"])
+    seen(s, number, lambda: s.f.review("stranger", number))
+    check("neither its author's approval nor that of a login nobody has counts", s.says(number, "berth/plan", "pending", "1 more of carol"), *s.why(number))
+
+
+def stale_review(s, number):
+    start = time.monotonic()
+    s.f.review("carol-g", number)
+    check("carol approves under her name there", s.says(number, "berth/plan", "success"), *s.why(number))
+    note("%s: approved %.1f s after the hook" % (s.kind, time.monotonic() - start))
+    check("the comment says who", until(lambda: "carol" in s.text(number).split("Said yes", 1)[-1]) and s.once(number), *s.why(number))
+    old = s.head(number)
+    s.push("bo", "one", {"envs/bo/one.yaml": env_spec("gpu-small")})
+    check("a push after it: a review of the older commit does not count", s.says(number, "berth/plan", "pending", "carol") and s.head(number) != old, *s.why(number))
+    check("and merging is refused", s.refused("carol-g", number) == 405)
+    s.f.comment("carol-g", number, "/berth approve " + s.head(number)[:12])
+    if s.kind == "gitlab":
+        check("(she cannot approve twice)", refused_review(s, "carol-g", number) == 401)
+        check("her comment that names the newest commit counts", s.says(number, "berth/plan", "success"), *s.why(number))
+        s.f.comment("bo", number, "thanks")
+        return
+    check("a comment is no review, and is answered", until(lambda: "a review counts here" in s.text(number)) and s.says(number, "berth/plan", "pending"), *s.why(number))
+    s.f.review("carol-g", number)
+    check("her review of the newest commit counts", s.says(number, "berth/plan", "success"), *s.why(number))
+    s.f.review("dana", number, "CHANGES_REQUESTED")
+    check("who asks for changes blocks", s.says(number, "berth/plan", "pending", "dana"), *s.why(number))
+    s.f.taken_back("dana", number)
+    check("until that is dismissed", s.says(number, "berth/plan", "success"), *s.why(number))
+
+
+def refused_review(s, who, number):
+    try:
+        s.f.review(who, number)
+    except Refused as e:
+        return e.code
+    return 0
+
+
+def approved_there(s, who, number):
+    s.f.review(who, number)
+    check("(%s approves)" % who, s.says(number, "berth/plan", "success"), *s.why(number))
+
+
+def rebased_there(s, number):
+    """GitHub's button does it at once; GitLab's makes it a push first, and then somebody has to approve that."""
+    approved_there(s, "dana", number)
+    if s.kind == "gitlab":
+        s.f.rebase("dana", number)
+        check("after the rebase an approval does not count", s.says(number, "berth/plan", "pending"), *s.why(number))
+        s.f.taken_back("dana", number)
+        approved_there(s, "dana", number)
+    return pressed(s, number, "rebase")
+
+
+def late(s):
+    """Forced past protection: it waits, and a review that comes after the merge lets it go on."""
+    number = s.open("bo", "late", {"envs/bo/late.yaml": env_spec()})
+    check("(it is looked at)", s.says(number, "berth/plan", "pending"), *s.why(number))
+    sha = s.f.merge("root", number, force=True)
+    check("a merge that is forced past protection stays pending", until(lambda: s.waits("bo/late")), s.d.log(), s.site.status())
+    check("the merge says what it waits for", s.says(number, "berth/apply", "failure", "ApprovalMissing", sha=sha), s.f.states(sha), s.d.log())
+    start = time.monotonic()
+    s.f.review("erin", number)
+    came(s, (number, "late", sha, start), "bo/late")
+
+
+def while_down(s):
+    """Opened, approved and merged while nobody looked."""
+    check("(it stops)", s.d.stop() == 0, s.d.log())
+    heard = len(s.f.hooks.answers)
+    number = s.open("alice", "unseen", {"envs/alice/unseen.yaml": env_spec()})
+    s.f.review("carol-g", number)
+    unasked = s.open("mallory", "unasked", {"envs/mallory/unasked.yaml": env_spec()})
+    what = pressed(s, number, "squash", force=True)
+    s.f.merge("root", unasked, force=True)
+    until(lambda: s.f.hooks.line.empty())
+    s.start()
+    del s.f.hooks.answers[heard:]
+    came(s, what, "alice/unseen")
+    check("one that nobody approved waits", until(lambda: s.waits("mallory/unasked")), s.d.log(), s.site.status())
+
+
+def reviewed(kind):
+    """The whole story where reviews on the forge are the approvals."""
+    began = time.monotonic()
+    site = signed_site("envs")
+    site.write({"users/carol.yaml": site.read("users/carol.yaml") + "  forge: {login: carol-g}\n"})
+    site.anchor = site.push({"berth.yaml": site.read("berth.yaml").replace("mode: signed", "mode: forge")}, "reviews")
+    s = Story(kind, site)
+    check("everything at the anchor is rendered", until(s.site.all_rendered), s.d.log())
+    one = s.open("bo", "one", {"envs/bo/one.yaml": env_spec()})
+    two = s.open("bo", "two", {"envs/bo/two.yaml": env_spec()})
+    three = s.open("alice", "three", {"envs/alice/three.yaml": env_spec()})
+    not_everybody(s, one)
+    stale_review(s, one)
+    merge = pressed(s, one, "merge")
+    approved_there(s, "carol-g", two)
+    squash = pressed(s, two, "squash")
+    rebase = rebased_there(s, three)
+    ghost = s.open("bo", "ghost", {"envs/bo/ghost.yaml": env_spec()}, env=GHOST)
+    came(s, merge, "bo/one", "nvidia.com/gpu")
+    came(s, squash, "bo/two")
+    came(s, rebase, "alice/three")
+    s.f.review("dana", ghost)
+    check("an author whom nobody knows: one is not enough", s.says(ghost, "berth/plan", "pending", "1 more"), *s.why(ghost))
+    approved_there(s, "erin", ghost)
+    late(s)
+    while_down(s)
+    said = berth("verify", "-C", s.site.bare)
+    note("berth verify: %d, %s" % (said.rc, (said.out + said.err).strip().splitlines()[-1:]))
     last_words(s)
     note("%s: %.1f s in all" % (kind, time.monotonic() - began))
     done()
