@@ -26,6 +26,7 @@ struct reconcile_config {
 	struct oid accept_rewind;     /* --accept-rewind COMMIT */
 	const char *const *only;      /* environments ("alice/train") to apply, or NULL for all */
 	size_t nonly;
+	bool reviews;                 /* somebody asks a forge for reviews, into the state folder (repo/review.h) */
 };
 
 /* What one pass did. */

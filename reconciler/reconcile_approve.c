@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "approve_judge.h"
@@ -12,6 +13,7 @@
 #include "lib/base/str.h"
 #include "reconcile_audit.h"
 #include "reconcile_pass.h"
+#include "repo/review.h"
 
 #define FILES_ARENA ((size_t)256 << 20) /* the paths of a large repository */
 #define TRUSTED_REF "refs/berth/trusted"
@@ -19,6 +21,7 @@
 #define EMERGENCY_S (7 * 86400)
 #define WALK_MAX 1000        /* commits looked at for the one that brought a version */
 #define LINES_MAX 50
+#define BLIND "approvals.mode is forge, and berth runs without --forge: no review can be read, only signed approvals count; start it with --forge"
 #define SOURCE_AGE "7d"     /* guards.maxSourceAge where berth.yaml says nothing */
 
 /* A path whose newest state waits. */
@@ -44,7 +47,9 @@ struct approvals {
 	bool has_org;
 	struct oid org;          /* berth.yaml that `asks` was read from */
 	bool asks;
-	struct digest seen;      /* of the refs of approvals */
+	struct digest seen;      /* of the refs of approvals, and of the file of reviews */
+	char *reviews;           /* that file */
+	bool said_blind;         /* that nobody asks the forge */
 	int64_t looked;          /* clock_mono_ms */
 	bool stale;
 };
@@ -57,7 +62,7 @@ approvals_new(struct git_repo *g, const char *state_dir, const char *branch, con
 	struct approvals *a = calloc(1, sizeof(*a));
 
 	if (!a || asprintf(&a->file, "%s/proof", state_dir) < 0 || asprintf(&a->ref, "refs/heads/%s", branch) < 0 ||
-	    !(a->state_dir = strdup(state_dir)))
+	    !(a->state_dir = strdup(state_dir)) || asprintf(&a->reviews, "%s/" REVIEWS_FILE, state_dir) < 0)
 		abort();
 	a->git = g;
 	a->judge = judge_new(g);
@@ -92,22 +97,23 @@ approvals_free(struct approvals *a)
 	proof_free(a->proof);
 	proof_free(a->next);
 	free(a->file);
+	free(a->reviews);
 	free(a->ref);
 	free(a);
 }
 
-bool
-approvals_signed(const struct reconciler *r)
+enum approval_mode
+approvals_mode(const struct reconciler *r)
 {
 	const struct approvals *a = r->approvals;
 	const struct approval_rules *rules = judge_rules(a->judge);
 
-	return (a->proof || a->next) && rules && approval_mode(rules) == APPROVAL_SIGNED;
+	return (a->proof || a->next) && rules ? approval_mode(rules) : APPROVAL_NONE;
 }
 
 /* -- whether ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Does berth.yaml of this tree ask for signed approvals? What cannot be read asks for nothing: such a tree is refused later. */
+/* Does berth.yaml of this tree ask for approvals? What cannot be read asks for nothing: such a tree is refused later. */
 static int
 asks(struct approvals *a, const struct oid *tree, bool *out, struct err *e)
 {
@@ -127,7 +133,7 @@ asks(struct approvals *a, const struct oid *tree, bool *out, struct err *e)
 		rc = approval_mode_read(&files, &mode, e);
 		if (rc < 0 && rc != ERR_INVALID)
 			return rc;
-		a->asks = rc == 0 && mode == APPROVAL_SIGNED;
+		a->asks = rc == 0 && mode != APPROVAL_NONE;
 		a->org = id;
 		a->has_org = true;
 	}
@@ -186,7 +192,7 @@ begin(struct pass *p, const char **reason, const char **message, struct err *e)
 	if (rc == ERR_NOTFOUND) {
 		oid_hex(&p->heads.main, tip);
 		*reason = "TrustAnchorMissing";
-		*message = arena_printf(p->mem, "signed approvals are asked for, and nobody has said where trust begins, or what was proved is lost: start berth with the "
+		*message = arena_printf(p->mem, "approvals are asked for, and nobody has said where trust begins, or what was proved is lost: start berth with the "
 		                                "--trust-anchor that it had; the first time with a commit that you have looked at, with its approvers: "
 		                                "--trust-anchor %s is main as it is now, approved or not", tip);
 		return 1;
@@ -229,16 +235,22 @@ set_pending(struct pass *p, const struct approve_result *r)
 	a->many = r->many;
 }
 
-/* Which approvals there are. */
+/* Which approvals and reviews there are; a file that was written anew is another one. */
 static void
-refs_digest(struct approvals *a, struct digest *out)
+evidence_digest(struct approvals *a, struct digest *out)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
 	struct git_ref *refs;
 	struct hash_state h;
+	struct stat st;
 	size_t n;
 
 	hash_init(&h);
+	if (stat(a->reviews, &st) == 0) {
+		hash_field(&h, &st.st_ino, sizeof(st.st_ino));
+		hash_field(&h, &st.st_size, sizeof(st.st_size));
+		hash_field(&h, &st.st_mtim, sizeof(st.st_mtim));
+	}
 	if (git_refs_under(a->git, APPROVAL_REFS, APPROVALS_MAX, mem, &refs, &n, NULL) < 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -248,6 +260,33 @@ refs_digest(struct approvals *a, struct digest *out)
 	hash_final(&h, out);
 }
 
+/* What the forge told, behind the approvals in the list: the judge asks whether it counts. */
+static int
+add_reviews(struct pass *p, struct evidence **list, size_t *n, struct err *e)
+{
+	struct approvals *a = p->r->approvals;
+	struct log_about about = pass_about(p, NULL, "repo");
+	struct review *reviews;
+	struct evidence *all;
+	size_t have;
+	int rc = reviews_load(a->reviews, p->mem, &reviews, &have, e);
+
+	if (rc == ERR_INVALID) { /* whoever asks the forge writes it anew */
+		log_err(LOG_WARN, &about, e);
+		return 0;
+	}
+	if (rc < 0 || !have)
+		return rc;
+	all = arena_array(p->mem, *n + have, sizeof(*all));
+	if (*n)
+		memcpy(all, *list, *n * sizeof(*all));
+	for (size_t i = 0; i < have; i++)
+		review_evidence(&reviews[i], a->ref, p->mem, &all[*n + i]);
+	*list = all;
+	*n += have;
+	return 0;
+}
+
 static int
 list_evidence(struct pass *p, const struct proof *proof, struct evidence **out, size_t *n, struct err *e)
 {
@@ -255,14 +294,29 @@ list_evidence(struct pass *p, const struct proof *proof, struct evidence **out, 
 	struct log_about about = pass_about(p, NULL, "repo");
 	int rc;
 
-	refs_digest(a, &a->seen); /* before they are read: what comes meanwhile moves it */
+	evidence_digest(a, &a->seen); /* before they are read: what comes meanwhile moves it */
 	rc = evidence_list(a->git, &proof->anchor, a->ref, p->mem, out, n, NULL, e);
 
-	if (rc != ERR_INVALID)
+	if (rc < 0 && rc != ERR_INVALID)
 		return rc;
-	log_err(LOG_WARN, &about, e); /* somebody filled the place up: signed commits still count */
-	*n = 0;
-	return 0;
+	if (rc < 0) { /* somebody filled the place up: signed commits still count */
+		log_err(LOG_WARN, &about, e);
+		*n = 0;
+	}
+	return add_reviews(p, out, n, e);
+}
+
+/* In mode forge, without anybody who asks the forge, approvals come by signatures alone: said once. */
+static void
+say_blind(struct pass *p)
+{
+	struct approvals *a = p->r->approvals;
+	struct log_about about = pass_about(p, NULL, "repo");
+	bool blind = approvals_mode(p->r) == APPROVAL_FORGE && !p->r->c.reviews;
+
+	if (blind && !a->said_blind)
+		log_line(LOG_WARN, &about, BLIND);
+	a->said_blind = blind;
 }
 
 /* A rewritten history that somebody released: what is trusted stays, all that differs from it waits. */
@@ -332,6 +386,7 @@ judge_main(struct pass *p, const char **reason, const char **message, struct err
 	if (rc < 0)
 		return rc;
 	set_pending(p, &a->done);
+	say_blind(p);
 	return 0;
 }
 
@@ -371,6 +426,17 @@ approvals_tree(struct pass *p, const struct git_commit_info *c, struct oid *tree
 
 /* -- what is told ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* "carol (review 4711 of pull request 42), dana" */
+static const char *
+who_and_how(struct arena *mem, const struct approved *d)
+{
+	const char **names = arena_array(mem, d->nvoices + 1, sizeof(*names));
+
+	for (size_t i = 0; i < d->nvoices; i++)
+		names[i] = d->how[i] ? arena_printf(mem, "%s (%s)", d->voices[i], d->how[i]) : d->voices[i];
+	return str_join(mem, names, d->nvoices, "nobody");
+}
+
 static int
 tell_done(struct pass *p, struct err *e)
 {
@@ -385,7 +451,7 @@ tell_done(struct pass *p, struct err *e)
 
 		oid_hex(&d->commit, hex);
 		log_line(d->emergency ? LOG_WARN : LOG_INFO, &about, "%.12s: %s%s is approved by %s%s%s", hex, d->paths[0],
-		         d->npaths > 1 ? " and more" : "", str_join(p->mem, d->voices, d->nvoices, "nobody"), d->emergency ? ", without the others: " : "",
+		         d->npaths > 1 ? " and more" : "", who_and_how(p->mem, d), d->emergency ? ", without the others: " : "",
 		         d->emergency ? str_line(p->mem, d->emergency) : "");
 		if ((rc = audit_tell(a->audit, d, now, e)) < 0)
 			return rc;
@@ -498,9 +564,9 @@ approvals_moved(struct reconciler *r)
 	say_note(r);
 	if (a->pending.live && audit_more(a->audit))
 		return true;
-	refs_digest(a, &d);
+	evidence_digest(a, &d);
 	if (memcmp(&d, &a->seen, sizeof(d)) == 0 && tidy(r))
-		refs_digest(a, &d);
+		evidence_digest(a, &d);
 	moved = memcmp(&d, &a->seen, sizeof(d)) != 0 || a->stale != is_stale(r);
 	a->stale = is_stale(r);
 	return moved;
@@ -660,7 +726,9 @@ approvals_lines(struct pass *p, const char ***out, size_t *n)
 			lines[(*n)++] = arena_printf(p->mem, "EmergencyChange: %s applied %.12s without the approvals that it needs: %s", b->who, hex, b->reason);
 	}
 	if (is_stale(p->r))
-		lines[(*n)++] = "SourceStale: nobody who may approve has signed anything for longer than guards.maxSourceAge; is this the newest state of the repository?";
+		lines[(*n)++] = "SourceStale: nobody who may approve has approved anything for longer than guards.maxSourceAge; is this the newest state of the repository?";
+	if (a->said_blind)
+		lines[(*n)++] = "ApprovalMissing: " BLIND;
 	if (a->many)
 		lines[(*n)++] = arena_printf(p->mem, "ApprovalMissing: main has changes that cannot be listed: over %d files, or names that no approval can have", CHANGESET_MAX);
 	for (size_t i = 0; *n < LINES_MAX && map_next(&a->pending, &i, &path, &v);)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/git/git.h"
+#include "validate/approval.h"
 
 struct pass;
 struct reconciler;
@@ -37,5 +38,5 @@ void approvals_lines(struct pass *p, const char ***out, size_t *n);
 /* Does what a commit of main says beside its change count? An admin signed it, or its own change took effect in this pass. ctx is the pass. */
 bool approvals_vouched(void *ctx, const struct git_commit_info *c);
 
-/* Are approvals proved here? */
-bool approvals_signed(const struct reconciler *r);
+/* The mode of the policy that is trusted; none where nothing was ever asked for. */
+enum approval_mode approvals_mode(const struct reconciler *r);

@@ -282,6 +282,8 @@ keep(struct audit *a, const struct record_evidence *v)
 	size_t n = v->len + v->sig_len;
 	struct kept_approval *k;
 
+	if (!v->sig_len) /* a forge's word, and who writes that branch is not the one who asked it */
+		return;
 	if (v->len > APPROVAL_MAX || v->sig_len > SSHSIG_TEXT_MAX || a->kept_bytes + n > KEPT_MAX)
 		return;
 	if (a->nkept == a->kept_cap) {

@@ -49,6 +49,7 @@ static int
 decide_deletions(struct pass *p, struct err *e)
 {
 	struct log_about a = pass_about(p, NULL, "plan");
+	enum approval_mode mode = approvals_mode(p->r);
 	const char **units;
 	size_t allowed, released;
 	struct oid since;
@@ -63,7 +64,7 @@ decide_deletions(struct pass *p, struct err *e)
 	if (p->ndrops <= allowed)
 		return 1;
 	has_since = looked_at(p, &since);
-	rc = guard_released_by(source_git(p->r->c.source), has_since ? &since : NULL, &p->heads.main, approvals_signed(p->r) ? approvals_vouched : NULL,
+	rc = guard_released_by(source_git(p->r->c.source), has_since ? &since : NULL, &p->heads.main, mode != APPROVAL_NONE ? approvals_vouched : NULL,
 	                       p, &released, e);
 	if (rc < 0)
 		return rc;
@@ -71,7 +72,7 @@ decide_deletions(struct pass *p, struct err *e)
 		return 1;
 	log_line(LOG_WARN, &a, "E502 %zu deletions held: guards allow %zu of %zu; release them with a commit on main%s whose "
 	         "message ends in \"Berth-Allow-Delete: %zu\"", p->ndrops, allowed, p->live,
-	         approvals_signed(p->r) ? " that an admin signed" : "", p->ndrops);
+	         mode == APPROVAL_NONE ? "" : mode == APPROVAL_FORGE ? " that was approved, or that an admin signed" : " that an admin signed", p->ndrops);
 	return 0;
 }
 

@@ -13,13 +13,16 @@
 static struct observation *
 observe(struct pass *p)
 {
+	/* by approval_mode: why the condition Approved holds */
+	static const char *const reasons[] = { "NotEnforced", "Proved", "Reviewed" };
+
 	if (p->nobs == p->obs_cap) {
 		size_t cap = p->obs_cap ? p->obs_cap * 2 : 64;
 
 		p->obs = arena_regrow(p->mem, p->obs, p->nobs, cap, sizeof(*p->obs));
 		p->obs_cap = cap;
 	}
-	p->obs[p->nobs] = (struct observation){ .approval = approvals_signed(p->r) ? "Proved" : "NotEnforced", .commit = p->heads.main };
+	p->obs[p->nobs] = (struct observation){ .approval = reasons[approvals_mode(p->r)], .commit = p->heads.main };
 	return &p->obs[p->nobs++];
 }
 

@@ -216,6 +216,27 @@ approvals_signed(struct doctor *d)
 }
 
 static void
+approvals_forge(struct doctor *d)
+{
+	struct approval_state s;
+	struct err own = { 0 };
+
+	if (approval_look(d->mem, world_files(d->w), &s, &own) < 0)
+		doctor_say(d, DOCTOR_FAIL, "approvals", "`berth validate` shows where", "%s", own.text);
+	else if (s.admins < s.needed)
+		doctor_say(d, DOCTOR_FAIL, "approvals", "name more of users/ in approvals.admins", "%zu users are admins, and %u are needed to change berth.yaml",
+		           s.admins, s.needed);
+	else if (s.only)
+		doctor_say(d, DOCTOR_WARN, "approvals", "name a second admin in approvals.admins",
+		           "by reviews on the forge, and %s alone approves everything, also what %s wrote", s.only, s.only);
+	else if (!s.keyed)
+		doctor_say(d, DOCTOR_WARN, "approvals", "a key of an admin in approvers/allowed_signers approves by signature when the forge is down (docs/admins.md)",
+		           "by reviews on the forge alone: %zu admins, what is shared takes 2 of them", s.admins);
+	else
+		doctor_say(d, DOCTOR_OK, "approvals", NULL, "by reviews on the forge: %zu admins, what is shared takes 2 of them; %zu may sign as well", s.admins, s.keyed);
+}
+
+static void
 approvals(struct doctor *d)
 {
 	const char *mode = value_as_str(value_at(world_site(d->w)->org->spec, "approvals.mode"), "?");
@@ -225,6 +246,8 @@ approvals(struct doctor *d)
 		           "not enforced (berth.yaml: approvals.mode none)");
 	else if (str_eq(mode, "signed"))
 		approvals_signed(d);
+	else if (str_eq(mode, "forge"))
+		approvals_forge(d);
 	else
 		doctor_say(d, DOCTOR_OK, "approvals", NULL, "berth.yaml: approvals.mode %s", mode);
 }

@@ -17,6 +17,36 @@ oid_value(struct arena *mem, const struct oid *id)
 	return value_str(mem, arena_strdup(mem, hex));
 }
 
+/* Beside "approvedBy": null where it is signed. */
+static struct value *
+how_value(struct arena *mem, const struct approved *d)
+{
+	struct value *v = value_list(mem);
+
+	for (size_t i = 0; i < d->nvoices; i++)
+		value_push(mem, v, d->how[i] ? value_str(mem, d->how[i]) : value_str(mem, "signature"));
+	return v;
+}
+
+static bool
+by_review(const struct approved *d)
+{
+	for (size_t i = 0; i < d->nvoices; i++)
+		if (d->how[i])
+			return true;
+	return false;
+}
+
+static size_t
+count_told(const struct proved *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->result.ndone; i++)
+		n += by_review(&p->result.done[i]);
+	return n;
+}
+
 static struct value *
 change_value(struct arena *mem, const struct approved *d)
 {
@@ -26,8 +56,9 @@ change_value(struct arena *mem, const struct approved *d)
 	digest_hex(&d->changes, digest);
 	value_set(mem, v, "commit", oid_value(mem, &d->commit));
 	value_set(mem, v, "changes", value_str(mem, arena_strdup(mem, digest)));
-	value_set(mem, v, "proof", value_str(mem, "proved"));
+	value_set(mem, v, "proof", value_str(mem, by_review(d) ? "told" : "proved"));
 	value_set(mem, v, "approvedBy", value_strs(mem, d->voices, d->nvoices));
+	value_set(mem, v, "by", how_value(mem, d));
 	value_set(mem, v, "paths", value_strs(mem, d->paths, d->npaths));
 	if (d->emergency)
 		value_set(mem, v, "emergency", value_str(mem, d->emergency));
@@ -99,7 +130,7 @@ as_vsa(struct arena *mem, const struct proved *p)
 	value_set(mem, policy_digest, "gitTree", oid_value(mem, &p->proof->tree));
 	value_set(mem, policy, "uri", value_str(mem, "berth.yaml"));
 	value_set(mem, policy, "digest", policy_digest);
-	value_push(mem, levels, value_str(mem, good ? "BERTH_APPROVED" : "FAILED"));
+	value_push(mem, levels, value_str(mem, !good ? "FAILED" : count_told(p) ? "BERTH_REVIEWED" : "BERTH_APPROVED"));
 	value_set(mem, pr, "verifier", verifier);
 	value_set(mem, pr, "timeVerified", value_str(mem, arena_strdup(mem, when)));
 	value_set(mem, pr, "resourceUri", value_str(mem, arena_printf(mem, "git+refs/heads/%s", p->branch)));
@@ -115,6 +146,15 @@ as_vsa(struct arena *mem, const struct proved *p)
 
 /* -- for people ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Nobody signed these: that the forge said so is what berth wrote. */
+static void
+print_reviews(const struct approved *d)
+{
+	for (size_t i = 0; i < d->nvoices; i++)
+		if (d->how[i])
+			(void)printf("              approved by %s (%s, as berth wrote)\n", d->voices[i], d->how[i]);
+}
+
 static void
 print_changes(const struct args *a, const struct proved *p, int64_t most)
 {
@@ -127,8 +167,9 @@ print_changes(const struct args *a, const struct proved *p, int64_t most)
 		char hex[OID_HEX];
 
 		oid_hex(&d->commit, hex);
-		(void)printf("%.12s  proved  by %-24s %s%s\n", hex, str_join(a->mem, d->voices, d->nvoices, "nobody"), d->paths[0],
+		(void)printf("%.12s  %s  by %-24s %s%s\n", hex, by_review(d) ? "told  " : "proved", str_join(a->mem, d->voices, d->nvoices, "nobody"), d->paths[0],
 		             d->npaths > 1 ? arena_printf(a->mem, " and %zu more", d->npaths - 1) : "");
+		print_reviews(d);
 		if (d->emergency)
 			(void)printf("              emergency: %s\n", str_line(a->mem, d->emergency));
 	}
@@ -167,11 +208,14 @@ static void
 print_end(const struct proved *p)
 {
 	char tip[OID_HEX], anchor[OID_HEX], first[OID_HEX];
+	size_t told;
 
 	oid_hex(&p->main, tip);
 	oid_hex(&p->begin, anchor);
 	if (!p->result.npending && !p->result.many) {
 		(void)printf("proved: everything of %.12s since %.12s was approved, in %zu changes\n", tip, anchor, p->result.ndone);
+		if ((told = count_told(p)))
+			(void)printf("%zu of them by reviews on the forge, which berth's key vouches for and nobody's signature proves\n", told);
 	} else {
 		(void)printf("not proved: %zu files of %.12s are not approved; %zu changes since %.12s are\n", p->result.npending, tip,
 		             p->result.ndone, anchor);
@@ -181,6 +225,9 @@ print_end(const struct proved *p)
 		}
 	}
 	print_status(p);
+	if (p->doubted)
+		(void)printf("%zu reviews of a forge on the status branch count for nothing here, since no key that is trusted vouches for them: only the berth that asked\n"
+		             "the forge can prove them. Give berth a master key and name its signer (berth.yaml: secrets.signer); what it writes from then on is believed\n", p->doubted);
 	if (!p->anchored)
 		(void)fprintf(stderr, "note: the anchor is what the status branch says; --anchor COMMIT takes one that you trust yourself\n");
 }
@@ -227,9 +274,11 @@ const struct verb cmd_verify = {
 	.examples = "berth verify -C envs\nberth verify -C envs --anchor 4f2c9d1 origin/main~10\nberth verify -C envs v1..origin/main\nberth verify -C envs -o vsa >summary.json\n",
 	.details = "Needs nothing but git: signatures of commits, approvals behind refs/berth/approvals/ and those that the status branch\n"
 	           "keeps are checked against the approvers that were trusted at each moment, from the anchor on (or from FROM, whose\n"
-	           "tree is then believed). \"proved\" means by signatures. When a key or an approval was still good is judged by the time\n"
-	           "at which berth first saw it, as the status branch has it, else now. Where berth.yaml names a signer, only commits of\n"
-	           "the status branch that it signed are believed; the others are counted.\n"
+	           "tree is then believed). \"proved\" means by signatures, \"told\" (approvals.mode forge) by reviews that berth read on the\n"
+	           "forge and wrote to the status branch: believed where its commits are signed by the signer that berth.yaml names.\n"
+	           "When a key or an approval was still good is judged by the time at which berth first saw it, as the status branch has\n"
+	           "it, else now. Where berth.yaml names a signer, only commits of the status branch that it signed are believed; the\n"
+	           "others are counted.\n"
 	           "Exit 0: everything is approved. 1: something is not, and the first commit that fails is named.",
 	.opts = opts, .max = 1, .run = run,
 };

@@ -317,4 +317,6 @@ propose_print(struct proposal *p, const struct proposed *done)
 		             done->pushed ? "next:" : "then", done->branch, p->base);
 	if (str_eq(mode, "signed"))
 		(void)printf("before or after the merge, who approves it: berth approve %s\n", done->branch);
+	else if (str_eq(mode, "forge"))
+		(void)printf("who approves it: a review of the pull request (Approve), before or after the merge\n");
 }

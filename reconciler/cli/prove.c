@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 #include "lib/git/clone.h"
 #include "repo/approval_record.h"
+#include "repo/review.h"
 #include "repo/source.h"
 
 #define FETCH_MS 60000
@@ -23,6 +24,9 @@ struct records {
 	size_t n, cap;
 	bool times;                  /* are taken from them … */
 	const struct status_commits *commits; /* … where these brought them */
+	struct oid anchor;           /* what evidence is for … */
+	const char *ref;             /* … and the branch */
+	size_t doubted;
 };
 
 /* -- fetching ------------------------------------------------------------------------------------------------------------------- */
@@ -49,8 +53,26 @@ fetch(const struct args *a, const struct proved *p)
 
 /* -- what the status branch has ----------------------------------------------------------------------------------------------------- */
 
+/* A review has no signature: it is berth's word that the forge said so, and berth's word is what berth's key signed. */
+static bool
+take_review(struct records *r, const struct record_evidence *v, bool believed, struct evidence *out)
+{
+	struct review *w;
+
+	if (!believed || !r->commits || !r->commits->signer) {
+		r->doubted++;
+		return false;
+	}
+	w = arena_alloc(r->mem, sizeof(*w));
+	if (review_read(v->text, v->len, r->mem, w, NULL) < 0)
+		return false;
+	review_evidence(w, r->ref, r->mem, out);
+	out->approval.anchor = r->anchor;
+	return true;
+}
+
 static void
-add_evidence(struct records *r, const char *text, size_t n, const char *sig, size_t nsig, int64_t seen, struct proof *proof)
+add_evidence(struct records *r, const struct record_evidence *v, bool believed, int64_t seen, struct proof *proof)
 {
 	char id[DIGEST_HEX];
 	struct digest d;
@@ -59,11 +81,12 @@ add_evidence(struct records *r, const char *text, size_t n, const char *sig, siz
 		r->cap = r->cap ? 2 * r->cap : 16;
 		r->evidence = arena_regrow(r->mem, r->evidence, r->n, r->cap, sizeof(*r->evidence));
 	}
-	if (evidence_read(text, n, sig, nsig, r->mem, &r->evidence[r->n], NULL) < 0)
+	if (v->sig_len ? evidence_read(v->text, v->len, v->sig, v->sig_len, r->mem, &r->evidence[r->n], NULL) < 0
+	               : !take_review(r, v, believed, &r->evidence[r->n]))
 		return;
-	hash_bytes(sig, nsig, &d);
+	hash_bytes(v->sig_len ? v->sig : v->text, v->sig_len ? v->sig_len : v->len, &d);
 	digest_hex(&d, id);
-	if (seen)
+	if (believed)
 		(void)proof_seen(proof, id, seen);
 	r->n++;
 }
@@ -84,9 +107,7 @@ read_record(struct records *r, const char *bytes, size_t len, bool believed, str
 		(void)map_put(&r->seen, hex, seen);
 	}
 	for (size_t i = 0; i < rec.nevidence; i++) {
-		const struct record_evidence *v = &rec.evidence[i];
-
-		add_evidence(r, v->text, v->len, v->sig, v->sig_len, believed ? rec.seen : 0, proof);
+		add_evidence(r, &rec.evidence[i], believed, rec.seen, proof);
 	}
 }
 
@@ -201,15 +222,17 @@ run_all(struct proved *p, const struct oid *anchor, const struct oid *status, st
 	int rc;
 
 	map_free(&r->seen);
-	r->n = 0;
+	r->n = r->doubted = 0;
 	proof_free(p->proof);
 	p->proof = NULL;
 	if ((rc = proof_begin(p->git, &p->begin, &p->proof, e)) < 0)
 		return rc;
 	p->proof->anchor = *anchor; /* what approvals name, wherever the range begins */
-	run.ref = arena_printf(r->mem, "refs/heads/%s", p->branch);
+	run.ref = r->ref = arena_printf(r->mem, "refs/heads/%s", p->branch);
+	r->anchor = *anchor;
 	if ((status && (rc = read_records(p->git, status, r, p->proof, e)) < 0) || (rc = gather(p, r, run.ref, e)) < 0)
 		return rc;
+	p->doubted = r->doubted;
 	run.proof = p->proof;
 	run.evidence = p->evidence;
 	run.nevidence = p->nevidence;

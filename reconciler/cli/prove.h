@@ -21,6 +21,7 @@ struct proved {
 	struct status_commits status; /* whose word times are taken from */
 	struct evidence *evidence;
 	size_t nevidence;
+	size_t doubted;              /* reviews in records that nobody vouches for: they count for nothing */
 	int64_t now;
 };
 

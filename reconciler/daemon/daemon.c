@@ -498,7 +498,8 @@ open_work(struct loop *l, struct err *e)
 	struct publish_config p = { .run = l->run, .reconciler = "berth/" BERTH_VERSION };
 	struct reconcile_config r = { .run = l->run, .reconciler = p.reconciler, .has_accept_rewind = c->has_accept_rewind,
 		.accept_rewind = c->accept_rewind, .only = c->only, .nonly = c->nonly, .decryptor = l->decryptor,
-		.state_dir = c->state_dir, .branch = c->branch, .has_trust_anchor = c->has_trust_anchor, .trust_anchor = c->trust_anchor };
+		.state_dir = c->state_dir, .branch = c->branch, .has_trust_anchor = c->has_trust_anchor, .trust_anchor = c->trust_anchor,
+		.reviews = c->forge };
 	int rc;
 
 	if ((rc = source_open(&s, &l->source, e)) < 0)

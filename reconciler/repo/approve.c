@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 
 #define COMMITS_MAX ((size_t)1000000)
+#define BACK_LOOKS ((size_t)20000) /* commits that a run looks at for what was taken back */
 #define UNIT_ARENA ((size_t)64 << 20)
 
 /* -- taking effect ----------------------------------------------------------------------------------------------------------------- */
@@ -182,6 +183,45 @@ try_open(struct run *r, const struct oid *tip_tree, struct err *e)
 	return any;
 }
 
+/* Is every path of it as it is trusted? */
+static bool
+is_back(struct run *r, const struct oid *tree, const struct changeset *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct change_entry was = { .path = c->items[i].path };
+		int rc = git_tree_find(r->a->git, &r->t->tree, was.path, &was.new_id, &was.new_mode, NULL);
+
+		if ((rc < 0 && rc != ERR_NOTFOUND) || changeset_is(r->a->git, tree, &was, false, NULL) <= 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What waited and was taken back waits no more: a voice that comes late would be one for whoever brings it a second time. `u` is a commit that took no effect.
+ */
+static int
+close_reverted(struct run *r, const struct unit *u, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new(UNIT_ARENA);
+
+	for (size_t i = 0; i < r->t->nopen && r->back_looks < BACK_LOOKS; r->back_looks++) {
+		struct oid commit = r->t->open[i].commit;
+		bool unclear = false;
+		struct unit was;
+		int rc;
+
+		arena_reset(mem);
+		if ((rc = approve_load(r, &commit, r->t->open[i].seen, mem, &was, e)) < 0)
+			return rc;
+		if (!was.none && approve_touches(r, u, &was.changes, &unclear) && is_back(r, &u->c.tree, &was.changes))
+			proof_close(r->t, &commit);
+		else
+			i++;
+	}
+	return 0;
+}
+
 static int
 judge_commit(struct run *r, const struct oid *commit, struct err *e)
 {
@@ -200,7 +240,7 @@ judge_commit(struct run *r, const struct oid *commit, struct err *e)
 		struct oid tree = u.c.tree;
 		int64_t first = u.seen;
 
-		if ((rc = try_unit(r, &u, NULL, e)) < 0)
+		if ((rc = try_unit(r, &u, NULL, e)) < 0 || (rc == 0 && (rc = close_reverted(r, &u, e)) < 0))
 			return rc;
 		if (rc == 0 && (u.none || (rc = approve_is_in(r, &r->t->tree, &u.changes, e)) == 0)) {
 			proof_open(r->t, commit, first);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "lib/base/str.h"
 #include "repo/review.h"
 
 #define LINKS_MAX 64            /* changes of one chain */
@@ -147,19 +146,6 @@ follow(struct chain *c, size_t first, struct err *e)
 	return 0;
 }
 
-/* When evidence was first seen stays known, whatever came of it. */
-static void
-keep_seen(struct proof *to, const struct proof *from)
-{
-	const char *key;
-	void *when;
-	int64_t at;
-
-	for (size_t i = 0; map_next(&from->seen, &i, &key, &when);)
-		if (str_to_i64(when, &at) == 0)
-			(void)proof_seen(to, key, at);
-}
-
 /* 1: a chain that begins with this waiting commit took effect; else everything is as it was. */
 static int
 try_chain(struct chain *c, size_t first, struct err *e)
@@ -177,7 +163,6 @@ try_chain(struct chain *c, size_t first, struct err *e)
 		for (size_t i = 0; i < c->ntaken; i++)
 			proof_close(r->t, &c->taken[i]);
 	} else if (c->before) {
-		keep_seen(c->before, r->t);
 		proof_swap(r->t, c->before);
 		r->out->ndone = ndone;
 		rc = rc < 0 ? rc : approve_policy(r, e);

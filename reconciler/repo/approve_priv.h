@@ -26,7 +26,7 @@ struct run {
 	size_t done_cap;
 	struct proof *t;
 	const struct oid *open_head; /* approve_look: reviews of this head, not merged yet, count; NULL: of merged ones alone */
-	size_t chain_looks;          /* commits that chains have looked at */
+	size_t chain_looks, back_looks; /* commits that were looked at for chains, and for what was taken back */
 };
 
 /* -- approve_unit.c ----------------------------------------------------------------------------------------------------------------- */
@@ -71,6 +71,8 @@ int approve_spoken(struct run *r, const struct digest *changes, const struct oid
 /* Could the evidence count at all, now, for one of them? And when was it first seen here? */
 bool approve_counts(struct run *r, const struct evidence *v, const struct oid *commit);
 int64_t approve_seen(struct run *r, const struct evidence *v);
+/* What there is for these changes was seen now at the latest, whether or not it counts for something yet: what it waits for may take longer than it is good. */
+void approve_note(struct run *r, const struct digest *changes, const struct oid *commit);
 bool approve_same(const struct evidence *v, const struct digest *changes);
 
 /* What lacks for it by what was said: *missing NULL when nothing does. */

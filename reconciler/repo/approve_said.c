@@ -163,6 +163,14 @@ answers(struct run *r, const struct review *w, int64_t first, struct said *s)
 		said_review(s, who, arena_printf(s->mem, "merge of pull request %" PRId64, w->pull));
 }
 
+void
+approve_note(struct run *r, const struct digest *changes, const struct oid *commit)
+{
+	for (size_t i = 0; i < r->a->nevidence; i++)
+		if (approve_same(&r->a->evidence[i], changes) && approve_counts(r, &r->a->evidence[i], commit))
+			(void)approve_seen(r, &r->a->evidence[i]);
+}
+
 /* `when`: where history is proved again, what was seen later did not count. */
 int
 approve_spoken(struct run *r, const struct digest *changes, const struct oid *commit, int64_t when, struct said *s, struct err *e)

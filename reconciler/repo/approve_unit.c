@@ -195,6 +195,7 @@ approve_weigh(struct run *r, const struct unit *u, const struct oid *at, bool te
 	*missing = "its change has too many files, or names that no approval can list";
 	if (u->none)
 		return 0;
+	approve_note(r, &u->changes.digest, &u->c.id);
 	*missing = "it builds on a change that is not approved";
 	if (!oid_eq(&u->old_tree, &r->t->tree) && (rc = approve_starts(r, &u->changes, e)) <= 0)
 		return rc;

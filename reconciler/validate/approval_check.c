@@ -182,12 +182,24 @@ check_numbers(struct check *c)
 	finding_help(c->r, f, "write required: 1, or mode: none to apply everything");
 }
 
+/* In mode forge whoever has an account has a voice, without any key. */
+static bool
+by_forge(const struct check *c)
+{
+	return str_eq(value_as_str(value_get(c->approvals, "mode"), NULL), "forge");
+}
+
 static void
 say_alone(struct check *c, const struct value *admin)
 {
 	struct finding *f = warn(c, FINDING_SINGLE_ADMIN, admin->at,
 	                         arena_printf(c->mem, "%s is the only admin, and so alone decides everything", admin->str.s));
 
+	if (by_forge(c)) {
+		finding_help(c->r, f, "name a second one in approvals.admins");
+		finding_note(c->r, f, "whoever has that one account can change what runs, who may approve and berth.yaml");
+		return;
+	}
 	finding_help(c->r, f, "name a second one in approvals.admins, with a key in " APPROVERS_SIGNERS);
 	finding_note(c->r, f, "whoever has that one key can change what runs, who may approve and berth.yaml; losing it means a new trust anchor");
 }
@@ -200,6 +212,12 @@ say_few(struct check *c, size_t keyed, unsigned needed, unsigned shared)
 
 	if (keyed >= needed)
 		return;
+	if (by_forge(c)) {
+		f = say(c->r, INCONSISTENT, admins ? admins->at : mode->at, "%zu users are in approvals.admins, and %u are needed", keyed, needed);
+		finding_help(c->r, f, "name one more in approvals.admins who has a file in users/");
+		finding_note(c->r, f, "%s", needed > shared ? "guards.minApprovers says so" : "with fewer nobody could approve a change of berth.yaml, users or flavors");
+		return;
+	}
 	f = say(c->r, INCONSISTENT, admins ? admins->at : mode->at, "%zu of the admins %s a key in " APPROVERS_SIGNERS ", and %u are needed", keyed,
 	        keyed == 1 ? "has" : "have", needed);
 	finding_help(c->r, f, "add for each admin the line " LINE);
@@ -223,7 +241,7 @@ check_admins(struct check *c)
 			continue;
 		admins++;
 		only = v;
-		if (approver_has_key(&c->keys, &c->people, &c->logins, v->str.s)) {
+		if (by_forge(c) || approver_has_key(&c->keys, &c->people, &c->logins, v->str.s)) {
 			keyed++;
 			continue;
 		}
@@ -248,7 +266,7 @@ check_files(struct check *c, const struct files *files)
 	if (approval_keys_load(c->mem, files, &c->keys, &e) < 0) {
 		f = say(c->r, TOO_LARGE, say_file(APPROVERS_SIGNERS), "%s", e.text);
 		finding_help(c->r, f, "make it a regular file of at most %zu KiB with one line for each key", SIGNERS_MAX / 1024);
-	} else if (!c->keys.there) {
+	} else if (!c->keys.there && !by_forge(c)) {
 		f = say(c->r, NOT_FOUND, mode->at, "approvals.mode signed needs " APPROVERS_SIGNERS ", and there is none");
 		f->width = value_len(mode);
 		finding_help(c->r, f, "add it with one line for each admin: " LINE);
@@ -266,7 +284,7 @@ validate_approvers(const struct site *s, const struct files *files, struct repor
 	struct check c = { .r = r, .mem = mem, .s = s };
 
 	c.approvals = s->org && s->org->ok ? value_get(s->org->spec, "approvals") : NULL;
-	if (!str_eq(value_as_str(value_get(c.approvals, "mode"), NULL), "signed"))
+	if (!by_forge(&c) && !str_eq(value_as_str(value_get(c.approvals, "mode"), NULL), "signed"))
 		return;
 	read_users(&c);
 	check_files(&c, files);

@@ -20,7 +20,7 @@ check_approvals(const struct doc *d, struct report *r)
 	struct place at = mode ? mode->at : d->spec->at;
 	struct finding *f;
 
-	if (str_eq(text, "none") || str_eq(text, "signed"))
+	if (str_eq(text, "none") || str_eq(text, "signed") || str_eq(text, "forge"))
 		return;
 	if (text)
 		f = report_add(r, FINDING_NOT_PERMITTED, SEVERITY_ERROR, at,
@@ -28,8 +28,8 @@ check_approvals(const struct doc *d, struct report *r)
 	else
 		f = report_add(r, FINDING_MISSING_FIELD, SEVERITY_ERROR, at, "spec.approvals.mode is not set");
 	f->width = text ? value_len(mode) : 0;
-	finding_help(r, f, "write mode: signed with the admins' keys in approvers/allowed_signers, or mode: none to apply what is on the branch "
-	                   "without proof of approval");
+	finding_help(r, f, "write mode: signed with the admins' keys in approvers/allowed_signers, mode: forge to count reviews of pull requests, or mode: none to "
+	                   "apply what is on the branch without proof of approval");
 	finding_note(r, f, "nothing is applied as long as this stands, so that asking for approvals never means going without");
 }
 

@@ -544,6 +544,10 @@ who_is_left(void **state)
 		{ ORG("admins: [carol]", ", guards: {minApprovers: 2}"), "carol", ERR_DENIED },
 		{ ORG("required: 1", ", guards: {minApprovers: 0}"), "carol", ERR_DENIED },
 		{ DOC("Organization", "{approvals: {mode: none}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol, dana]}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol]}}"), "", 0 },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [carol, dana]}, guards: {minApprovers: 3}}"), "carol dana", ERR_DENIED },
+		{ DOC("Organization", "{approvals: {mode: forge, admins: [zoe]}}"), "zoe", ERR_DENIED },
 	};
 
 	(void)state;
@@ -699,7 +703,8 @@ modes(void **state)
 	} rows[] = {
 		{ DOC("Organization", "{approvals: {mode: none}}"), "" },
 		{ DOC("Organization", "{approvals: {mode: signed}}"), "" },
-		{ DOC("Organization", "{approvals: {mode: forge}}"), "berth.yaml:3:26: error[E402]: spec.approvals.mode `forge` cannot be proved" },
+		{ DOC("Organization", "{approvals: {mode: forge}}"), "" },
+		{ DOC("Organization", "{approvals: {mode: quorum}}"), "berth.yaml:3:26: error[E402]: spec.approvals.mode `quorum` cannot be proved" },
 		{ DOC("Organization", "{}"), "berth.yaml:3:7: error[E203]: spec.approvals.mode is not set" },
 	};
 
