@@ -145,7 +145,7 @@ static int
 say(struct result *r, struct err *e)
 {
 	struct comment_facts f = { .base = r->m->main, .head = r->m->head, .main = r->p->c.branch, .mode = r->n->mode,
-		.by_comment = r->p->c.forge.kind == FORGE_GITLAB };
+		.by_comment = r->p->c.forge.kind == FORGE_GITLAB, .no_late = r->p->c.forge.kind == FORGE_GITEA };
 	struct buf AUTO_BUF body = BUF_INIT(1 << 20);
 	int64_t now = clock_mono_ms();
 	char was[DIGEST_HEX];

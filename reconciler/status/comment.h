@@ -23,7 +23,8 @@ struct comment_facts {
 	const char *missing;         /* who must still approve, as approval_enough says it; NULL: nobody */
 	const char *approved;        /* "carol, dana": who has; NULL: nobody */
 	bool unknown;                /* nobody looked at approvals: nothing is said of them */
-	bool by_comment;             /* mode forge: a comment may approve, too (GitLab) */
+	bool by_comment;             /* mode forge: a comment may approve, too (GitLab) … */
+	bool no_late;                /* … and no review is taken after the merge (Gitea) */
 	const char *answer;          /* to the newest command: one line of Markdown that is safe; NULL: nobody asked */
 	bool lasting;                /* it is written anew when the plan changes, and tells what came of it after the merge */
 	const struct comment_command *commands; /* what a comment of one full line may ask for */

@@ -144,8 +144,9 @@ static void
 next_step(struct arena *mem, const struct comment_outcome *x, const struct comment_facts *f, struct buf *out)
 {
 	if (f->mode == APPROVAL_FORGE && str_eq(x->reason, pending_name(PENDING_APPROVAL))) {
-		buf_str(out, f->by_comment ? "; it waits for their Approve on this merge request, which still counts after the merge"
-		                           : "; it waits for a review by them here (Approve), which still counts after the merge");
+		buf_str(out, f->no_late      ? "; the forge takes no review of what is merged: revert it and open it again, or who has a key signs it (`berth approve`)"
+		             : f->by_comment ? "; it waits for their Approve on this merge request, which counts after the merge, too"
+		                             : "; it waits for a review by them here (Approve), which counts after the merge, too");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(next_steps) / sizeof(next_steps[0]); i++)
