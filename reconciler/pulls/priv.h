@@ -87,7 +87,7 @@ struct pulls {
 	pthread_t thread;
 	pthread_mutex_t lock;            /* of the rest */
 	pthread_cond_t cond;
-	bool poked, may;
+	bool poked, may, news;
 	volatile bool stop;
 	struct pulls_counts counts;
 	uint64_t looks;

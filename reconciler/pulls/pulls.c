@@ -390,6 +390,20 @@ pulls_poke(struct pulls *p)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
+bool
+pulls_news(struct pulls *p)
+{
+	bool news;
+
+	if (!p)
+		return false;
+	(void)pthread_mutex_lock(&p->lock);
+	news = p->news;
+	p->news = false;
+	(void)pthread_mutex_unlock(&p->lock);
+	return news;
+}
+
 void
 pulls_allow(struct pulls *p, bool may)
 {
