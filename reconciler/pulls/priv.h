@@ -44,6 +44,7 @@ struct memo {
 	char *answer;                    /* to it: a line of Markdown; malloc'd, NULL: none */
 	/* not in the file, but `review` of a merged one, which is in another */
 	bool open;                       /* on the list of this turn */
+	bool fork;                       /* its head is on no branch of this repository */
 	bool searched;                   /* the discussion was looked through for a comment of ours */
 	bool look;                       /* a command asks for it */
 	struct arena *mem;               /* of … */
@@ -87,7 +88,7 @@ struct pulls {
 	pthread_t thread;
 	pthread_mutex_t lock;            /* of the rest */
 	pthread_cond_t cond;
-	bool poked, may;
+	bool poked, may, news;
 	volatile bool stop;
 	struct pulls_counts counts;
 	uint64_t looks;

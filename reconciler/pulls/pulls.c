@@ -153,6 +153,7 @@ mark_open(struct pulls *p, const struct forge_pulls *list)
 			continue;
 		m = memo_get(p, pull->number, true);
 		m->open = true;
+		m->fork = pull->fork;
 		m->merged[0] = '\0'; /* opened again */
 	}
 }
@@ -390,6 +391,20 @@ pulls_poke(struct pulls *p)
 	p->poked = true;
 	(void)pthread_cond_signal(&p->cond);
 	(void)pthread_mutex_unlock(&p->lock);
+}
+
+bool
+pulls_news(struct pulls *p)
+{
+	bool news;
+
+	if (!p)
+		return false;
+	(void)pthread_mutex_lock(&p->lock);
+	news = p->news;
+	p->news = false;
+	(void)pthread_mutex_unlock(&p->lock);
+	return news;
 }
 
 void

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What reviews say of one head, and of which change: the last word of each login. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -180,6 +182,17 @@ by_time(const void *x, const void *y)
 	return a->number < b->number ? -1 : a->number > b->number;
 }
 
+/* The loop that judges sleeps until a branch moves, and none did. */
+static void
+tell_loop(struct pulls *p)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	p->news = true;
+	(void)pthread_mutex_unlock(&p->lock);
+	while (p->c.wake_fd >= 0 && write(p->c.wake_fd, "r", 1) < 0 && errno == EINTR)
+		; /* a full pipe wakes it as well */
+}
+
 int
 reviews_keep(struct pulls *p, struct err *e)
 {
@@ -200,5 +213,7 @@ reviews_keep(struct pulls *p, struct err *e)
 		list[i] = *memos[i]->review;
 	rc = reviews_store(p->reviews_file, list, n, e);
 	p->reviews_moved = rc < 0;
+	if (rc == 0)
+		tell_loop(p);
 	return rc;
 }

@@ -284,18 +284,27 @@ outside(void **state)
 static void
 gitlab_status_again(void **state)
 {
+#define STATUSES "[{\"name\":\"berth/validate\",\"status\":\"pending\",\"description\":\"new\"},{\"name\":\"berth/plan\",\"status\":\"pending\",\"description\":\"old\"}]"
 	static const struct exchange list[] = {
 		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"pending\"", "\"ref\":\"bo/eval\"}" }, .status = "400 Bad Request", .file = "pending" },
+		{ .ask = "GET " GL "/repository/commits/" HEAD7 "/statuses?per_page=50&page=1", .status = "200 OK", .text = STATUSES },
+		/* another text: what waits keeps its own, so it is ended first */
+		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"pending\"", "\"new\"" }, .status = "400 Bad Request", .file = "pending" },
+		{ .ask = "GET " GL "/repository/commits/" HEAD7 "/statuses?per_page=50&page=1", .status = "200 OK", .text = STATUSES },
+		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"canceled\"", "\"name\":\"berth/plan\"", "\"ref\":\"bo/eval\"}" }, .status = "201 Created", .file = "status" },
+		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"pending\"", "\"new\"", "\"ref\":\"bo/eval\"}" }, .status = "201 Created", .file = "status" },
 		{ .ask = "POST " GL "/statuses/" HEAD7, .has = { "\"state\":\"failed\"" }, .status = "400 Bad Request", .file = "pending" },
 		{ .ask = NULL },
 	};
-	struct forge_status s = { .context = "berth/plan", .state = FORGE_PENDING, .ref = "bo/eval" };
+	struct forge_status s = { .context = "berth/plan", .state = FORGE_PENDING, .ref = "bo/eval", .description = "old" };
 	struct forge_peer p;
 	struct forge *f;
 
 	(void)state;
 	peer_start(&p, "gitlab", list);
 	f = open_at(&p, FORGE_GITLAB, 60000);
+	assert_int_equal(forge_status_set(f, HEAD7, &s, &e), 0);
+	s.description = "new";
 	assert_int_equal(forge_status_set(f, HEAD7, &s, &e), 0);
 	s.state = FORGE_ERROR;
 	check_text(forge_status_set(f, HEAD7, &s, &e), ERR_INVALID);

@@ -149,7 +149,10 @@ struct forge_status {
 	const char *ref;         /* branch whose head it is, or NULL: GitLab says 404 without it to a commit that is on no branch of its own (a fork's) */
 };
 
-/* The same status twice is fine everywhere. */
+/*
+ * The same status twice is fine everywhere. On GitLab a pending one with another text costs up to four requests: what waits there keeps its text, so it is ended
+ * and begun anew.
+ */
 int forge_status_set(struct forge *f, const char *sha, const struct forge_status *s, struct err *e) MUST_USE;
 
 /* -- comments -------------------------------------------------------------------------------------------------------------- */

@@ -176,7 +176,15 @@ forge_status_set(struct forge *f, const char *sha, const struct forge_status *s,
 	if (rc)
 		return rc;
 	rc = forge_ask(f, &c, mem, &v, &a, e);
-	return rc && forge_ops(f)->status_is_set && forge_ops(f)->status_is_set(&clean, &a) ? 0 : rc;
+	if (rc && forge_ops(f)->status_again) {
+		struct err again = { 0 };
+		int mended = forge_ops(f)->status_again(f, sha, &clean, &a, &again);
+
+		if (mended < 0)
+			*e = again;
+		rc = mended == 1 ? rc : mended;
+	}
+	return rc;
 }
 
 /* -- comments -------------------------------------------------------------------------------------------------------------------- */

@@ -120,7 +120,8 @@ struct forge_ops {
 	int (*pull_of)(struct forge *f, const char *sha, const char *base, struct arena *mem, struct forge_pull *out, struct err *e);
 	struct value *(*new_pull)(struct arena *mem, const struct forge_new_pull *p);
 	struct value *(*new_status)(struct arena *mem, const struct forge_status *s);
-	bool (*status_is_set)(const struct forge_status *s, const struct forge_answer *a); /* the refusal means that it is so already; or NULL */
+	/* After a refusal: 1 when it was none of those that it knows how to mend; or NULL. */
+	int (*status_again)(struct forge *f, const char *sha, const struct forge_status *s, const struct forge_answer *a, struct err *e);
 	const char *(*comment_path)(struct arena *mem, int64_t number, int64_t id);
 	const char *edit; /* method that edits a comment */
 	int (*reviews)(struct forge *f, int64_t number, struct arena *mem, struct forge_reviews *out, struct err *e);

@@ -5,6 +5,8 @@
 #include "lib/base/str.h"
 #include "lib/forge/forge_priv.h"
 
+#define STATUSES_MAX 1000 /* of one commit that are looked at */
+
 static void
 merged_as(const struct value *v, char out[FORGE_SHA])
 {
@@ -93,13 +95,62 @@ new_status(struct arena *mem, const struct forge_status *s)
 	return v;
 }
 
-/* "Cannot transition status via :enqueue from :pending": it is what we want already. */
+/* "Cannot transition status via :enqueue from :pending": it is in that state already, and keeps the text that it has. */
 static bool
-status_is_set(const struct forge_status *s, const struct forge_answer *a)
+is_in_state(const struct forge_status *s, const struct forge_answer *a)
 {
 	const char *from = strstr(a->message, "Cannot transition status via ") ? strstr(a->message, " from :") : NULL;
 
 	return a->status == 400 && from && str_starts(from + strlen(" from :"), states[s->state]);
+}
+
+static int
+post_status(struct forge *f, const char *sha, const char *state, const struct forge_status *s, struct err *e)
+{
+	AUTO_ARENA struct arena *mem = arena_new(FORGE_MEM);
+	struct value *body = new_status(mem, s), *v = NULL;
+	struct forge_call c = { .method = "POST", .right = RIGHT_STATUS, .path = arena_printf(mem, "/statuses/%s", sha),
+		                .what = arena_printf(mem, "set the status %s of %.12s", s->context, sha), .body = body };
+	struct forge_answer a;
+
+	value_set(mem, body, "state", value_str(mem, state));
+	return forge_ask(f, &c, mem, &v, &a, e);
+}
+
+struct same {
+	const struct forge_status *s;
+	bool is; /* one of that name and state has that text */
+};
+
+static bool
+find_same(void *ctx, const struct value *v)
+{
+	struct same *to = ctx;
+
+	to->is = str_eq(value_as_str(value_get(v, "name"), NULL), to->s->context) &&
+	         str_eq(value_as_str(value_get(v, "status"), NULL), states[to->s->state]) &&
+	         str_eq(value_as_str(value_get(v, "description"), ""), to->s->description);
+	return !to->is;
+}
+
+/* A job that waits is not changed by being told to wait once more: with another text it is ended, and begins anew. */
+static int
+status_again(struct forge *f, const char *sha, const struct forge_status *s, const struct forge_answer *a, struct err *e)
+{
+	AUTO_ARENA struct arena *mem = arena_new(65536);
+	struct same same = { .s = s };
+	struct forge_list l = { .path = arena_printf(mem, "/repository/commits/%s/statuses", sha),
+		                .what = arena_printf(mem, "read the statuses of %.12s", sha), .right = RIGHT_READ, .max = STATUSES_MAX, .each = find_same, .ctx = &same };
+	int rc;
+
+	if (!is_in_state(s, a))
+		return 1;
+	if (s->state != FORGE_PENDING)
+		return 0;
+	if ((rc = forge_each(f, &l, NULL, e)) || same.is)
+		return rc;
+	rc = post_status(f, sha, "canceled", s, e);
+	return rc ? rc : post_status(f, sha, states[s->state], s, e);
 }
 
 static const char *
@@ -306,7 +357,7 @@ const struct forge_ops forge_gitlab = {
 	.pull_of = pull_of,
 	.new_pull = new_pull,
 	.new_status = new_status,
-	.status_is_set = status_is_set,
+	.status_again = status_again,
 	.comment_path = comment_path,
 	.edit = "PUT",
 	.reviews = reviews,
