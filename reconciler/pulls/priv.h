@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "approve_judge.h"
 #include "lib/base/hash.h"
@@ -57,7 +58,7 @@ struct pulls {
 	pthread_mutex_t lock;            /* of the rest */
 	pthread_cond_t cond;
 	bool poked, may;
-	volatile bool stop;
+	atomic_bool stop;
 	struct pulls_counts counts;
 	uint64_t looks;
 	unsigned failures;

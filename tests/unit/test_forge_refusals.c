@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client of forges where things go wrong: refusals, no answer, strange answers, hostile texts, wrong calls. */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -138,7 +139,7 @@ static void
 told(void **state)
 {
 	static const struct exchange none[] = { { .ask = NULL } };
-	volatile bool stop = true;
+	atomic_bool stop = true;
 	struct forge_config c = { .kind = FORGE_GITHUB, .repo = "example/envs", .token_file = token_file, .login = "berth[bot]", .cancel = &stop };
 	const char *login = NULL;
 	struct forge_pull pull;

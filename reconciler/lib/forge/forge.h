@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct forge_config {
 	const char *login;      /* who the token is, where the forge does not tell (a GitHub App: "name[bot]"); NULL: asked */
 	bool allow_http;        /* plain http:// to other machines too: everybody on the way can read the token */
 	int64_t timeout_ms;     /* 0: 15 s */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 	int64_t (*mono_ms)(void);    /* for tests; NULL: clock_mono_ms */
 };
 
