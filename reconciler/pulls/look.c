@@ -137,6 +137,38 @@ ask_voices(struct look *l, struct err *e)
 	return rc == ERR_INVALID ? 0 : rc; /* a policy that cannot be read: the daemon says so */
 }
 
+static void
+digest_needs(const struct look *l, struct answer *out)
+{
+	struct hash_state h;
+	struct digest d;
+
+	hash_init(&h);
+	hash_field(&h, &l->asked, sizeof(l->asked));
+	hash_field_str(&h, l->asked && l->voices.missing ? l->voices.missing : "");
+	for (size_t i = 0; l->asked && i < l->voices.nvoices; i++)
+		hash_field_str(&h, l->voices.voices[i]);
+	hash_final(&h, &d);
+	digest_hex(&d, out->needs);
+	out->fork = l->fork;
+}
+
+int
+look_needs(struct pulls *p, const struct now *n, const struct forge_pull *pull, struct arena *mem, struct changeset *changes, struct answer *out,
+           struct err *e)
+{
+	struct look l = { .p = p, .n = n, .pull = pull, .mem = mem };
+	int rc;
+
+	if ((rc = git_rev_parse(p->git, pull->head_sha, &l.head, e)) < 0 || (rc = change_of(p, &n->main, &l.head, mem, &l.changes, &l.fork, e)) < 0 ||
+	    (rc = ask_voices(&l, e)) < 0)
+		return rc;
+	*changes = l.changes;
+	*out = (struct answer){ .waits = false };
+	digest_needs(&l, out);
+	return 0;
+}
+
 /* -- the checks ------------------------------------------------------------------------------------------------------------------------------- */
 
 static const char *
@@ -310,5 +342,7 @@ look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, str
 	write_comment(&l);
 	write_findings(&l);
 	list_envs(&l);
+	out->answer = (struct answer){ .tree = n->main_tree, .waits = l.planned_ok && l.planned.waiting };
+	digest_needs(&l, &out->answer);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge), rights.c (what the token lacks). */
+/* What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), look.c (one open pull request), say.c (what is written), result.c (after the merge), rights.c (what the token lacks), stays.c (main moved: is it to be planned again). */
 #pragma once
 
 #include <pthread.h>
@@ -17,6 +17,22 @@
 
 enum context { CONTEXT_VALIDATE, CONTEXT_PLAN, CONTEXT_APPLY, CONTEXT_COUNT };
 
+/* What an answer was made from, beside the head. */
+struct answer {
+	struct oid tree;                 /* main's; zero: nothing is known */
+	struct oid fork;                 /* where the head left main */
+	char needs[DIGEST_HEX];          /* of whose approval it has and lacks */
+	bool waits;                      /* something of it would wait for room: what others do may move it */
+};
+
+/* How main moved. */
+struct drift {
+	bool known;
+	struct oid from, to;             /* two trees */
+	bool shared;                     /* not only in some owners' environments */
+	struct map owners, teams;        /* whose, and which teams those are in */
+};
+
 /* What is known of one pull request from turn to turn. */
 struct memo {
 	int64_t number;
@@ -32,6 +48,7 @@ struct memo {
 	char **envs;                     /* "alice/train" that it touches, "-alice/old" that it deletes; malloc'd */
 	size_t nenvs;
 	/* not in the file */
+	struct answer answer;
 	bool open;                       /* on the list of this turn */
 	bool searched;                   /* the discussion was looked through for a comment of ours */
 	int64_t again;                   /* clock_mono_ms before which nothing is tried: the forge refused something of it, or it was edited just now */
@@ -52,6 +69,8 @@ struct pulls {
 	struct oid mode_tree;
 	enum approval_mode mode;
 	unsigned rights_asked;           /* how often it was asked what the token may do */
+	struct drift drift;              /* the last that was asked for */
+	size_t stayed;                   /* pull requests of this turn that main's move did not concern */
 	bool unfinished;                 /* something of this turn is to be looked at again soon */
 	char *file, *proof_file;
 	pthread_t thread;
@@ -112,14 +131,25 @@ struct looked {
 	const char *review;              /* the body above them */
 	const char *const *envs;         /* as in memo */
 	size_t nenvs;
+	struct answer answer;
 };
 
 /* Plans the pull request on main's tip. Its head must be in the repository. In mem. */
 int look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, struct arena *mem, struct looked *out, struct err *e) MUST_USE;
 
+/* Its own change, and what an answer to it would be made from but for main's tree and who waits. In mem. */
+int look_needs(struct pulls *p, const struct now *n, const struct forge_pull *pull, struct arena *mem, struct changeset *changes, struct answer *out,
+               struct err *e) MUST_USE;
+
 /* Its own change: since it left main. *fork may be NULL. */
 int change_of(struct pulls *p, const struct oid *main, const struct oid *head, struct arena *mem, struct changeset *out, struct oid *fork,
               struct err *e) MUST_USE;
+
+/* -- stays.c ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Would look_at give what it gave for this head the last time? */
+bool answer_stays(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem);
+void drift_free(struct drift *d);
 
 /* -- say.c -------------------------------------------------------------------------------------------------------------------------------- */
 

@@ -151,6 +151,19 @@ later(struct memo *m, int64_t first, int64_t most)
 	m->refused += m->refused < 20;
 }
 
+static void
+remember(struct pulls *p, const struct now *n, struct memo *m, const struct forge_pull *pull, const struct answer *a)
+{
+	m->answer = *a;
+	m->answer.tree = n->main_tree;
+	(void)snprintf(m->head, sizeof(m->head), "%s", pull->head_sha);
+	(void)snprintf(m->main, sizeof(m->main), "%s", n->main_hex);
+	(void)snprintf(m->voices, sizeof(m->voices), "%s", n->voices);
+	m->refused = 0;
+	p->dirty = true;
+}
+
+/* 1: there was nothing to say. */
 static int
 one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
@@ -163,6 +176,11 @@ one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 		later(m, MISSING_MS, 60000);
 		return 0;
 	}
+	if (answer_stays(p, n, m, pull, mem)) {
+		remember(p, n, m, pull, &m->answer);
+		return 1;
+	}
+	m->answer = (struct answer){ .waits = false }; /* nothing is known until all of it is said */
 	p->looks++;
 	rc = look_at(p, n, pull, mem, &l, &why);
 	if (rc == ERR_INVALID || rc == ERR_NOTFOUND) {
@@ -178,11 +196,7 @@ one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 	buf_free(&l.comment);
 	if (rc < 0)
 		return rc;
-	(void)snprintf(m->head, sizeof(m->head), "%s", pull->head_sha);
-	(void)snprintf(m->main, sizeof(m->main), "%s", n->main_hex);
-	(void)snprintf(m->voices, sizeof(m->voices), "%s", n->voices);
-	m->refused = 0;
-	p->dirty = true;
+	remember(p, n, m, pull, &l.answer);
 	return 0;
 }
 
@@ -216,10 +230,33 @@ hurried(struct pulls *p, int64_t begun)
 	return poked;
 }
 
+/* Those whose head has been looked at, or the others: somebody waits for these. The newest first. */
+static int
+look_at_those(struct pulls *p, const struct now *n, const struct forge_pulls *list, bool known, int64_t begun, struct err *e)
+{
+	int rc;
+
+	for (size_t i = list->n; i-- > 0 && !p->stop && !hurried(p, begun);) {
+		const struct forge_pull *pull = &list->items[i];
+		struct memo *m = memo_get(p, pull->number, false);
+
+		if (!m || !m->open || !is_due(n, m, pull) || known != str_eq(m->head, pull->head_sha))
+			continue;
+		rc = one_open(p, n, m, pull, e);
+		p->stayed += rc > 0;
+		if (rc > 0) /* kept when the turn ends: hundreds of them are one write */
+			continue;
+		if ((rc = aside(p, m, rc, e)) < 0 || (rc = memory_store(p, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int
 open_ones(struct pulls *p, const struct now *n, const struct forge_pulls *list, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
+	struct log_about a = about(p);
 	int64_t begun = clock_mono_ms();
 	int rc;
 
@@ -235,16 +272,12 @@ open_ones(struct pulls *p, const struct now *n, const struct forge_pulls *list, 
 	}
 	if ((rc = fetch_heads(p, n, list, mem, e)) < 0)
 		return rc;
-	for (size_t i = list->n; i-- > 0 && !p->stop && !hurried(p, begun);) { /* the newest first */
-		const struct forge_pull *pull = &list->items[i];
-		struct memo *m = memo_get(p, pull->number, false);
-
-		if (!m || !m->open || !is_due(n, m, pull))
-			continue;
-		rc = one_open(p, n, m, pull, e);
-		if ((rc = aside(p, m, rc, e)) < 0 || (rc = memory_store(p, e)) < 0)
+	for (int known = 0; known < 2; known++)
+		if ((rc = look_at_those(p, n, list, known, begun, e)) < 0)
 			return rc;
-	}
+	if (p->stayed)
+		log_line(LOG_INFO, &a, "%s is at %.7s: %zu pull request%s as %s", p->c.branch, n->main_hex, p->stayed, p->stayed == 1 ? " is" : "s are",
+		         p->stayed == 1 ? "it was" : "they were");
 	return 0;
 }
 
@@ -327,6 +360,7 @@ one_turn(struct pulls *p, struct err *e)
 	int rc;
 
 	p->unfinished = false;
+	p->stayed = 0;
 	if (!p->loaded)
 		memory_load(p);
 	p->loaded = true;
@@ -467,6 +501,7 @@ static void
 release(struct pulls *p)
 {
 	memory_free(p);
+	drift_free(&p->drift);
 	judge_free(p->judge);
 	sides_free(p->sides);
 	git_close(p->git);
