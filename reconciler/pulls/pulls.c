@@ -18,6 +18,7 @@
 #define FETCH_MS 60000
 #define EACH_MS 120000       /* for those of a batch that failed, one by one */
 #define ONE_ARENA ((size_t)1 << 30)  /* of one pull request: two trees of ten thousand environments */
+#define BLOBS_KEPT ((size_t)16 << 20) /* of main: one pull request after the other is planned on the same documents */
 #define LONG_MS 5000         /* a turn that has taken so long ends when somebody pokes: what is new comes first */
 #define MISSING_MS 500       /* a head that the list has and git does not yet: doubled up to a minute */
 #define MISSED_MS 60000      /* between two questions after one that a cut list may have left out */
@@ -532,6 +533,7 @@ pulls_start(const struct pulls_config *c, struct pulls **out, struct err *e)
 		release(p);
 		return rc;
 	}
+	git_keep_blobs(p->git, BLOBS_KEPT);
 	p->judge = judge_new(p->git);
 	if (pthread_create(&p->thread, NULL, run, p) != 0) {
 		release(p);

@@ -17,7 +17,8 @@ from lab import Daemon, Site, env_spec, git, until
 
 
 class Forge(http.server.ThreadingHTTPServer):
-    """What `refuse(method, path, body)` returns, (code, JSON) or (code, JSON, headers), is answered instead. `log` has (seconds, method, path, code);
+    """What `refuse(method, path, body)` returns, (code, JSON) or (code, JSON, headers), is answered instead. `counts` has how
+    often each status was set (commit, context) and each pull request was commented ("comment", number). `log` has (seconds, method, path, code);
     with `etags` a list that did not change is answered 304."""
     daemon_threads = True
     request_queue_size = 100
@@ -75,9 +76,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, f.pulls[int(name)]
         if what == "statuses":
             f.statuses[name, body["context"]] = body["state"]
+            f.counts[name, body["context"]] += 1
         elif method == "GET":
             return 200, f.comments[int(name)]
         elif method == "POST":
+            f.counts["comment", int(name)] += 1
             f.comments[int(name)].append({"id": 1000 + int(name), "user": {"id": 5, "login": "berth"}, "body": body["body"]})
         return 201, {"id": 1000 + int(name) if what == "issues" and method == "POST" else 1000}
 

@@ -114,6 +114,12 @@ int git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, 
 int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len,
                   struct err *e) MUST_USE;
 
+/*
+ * From now on blobs of up to 64 KiB that were read are kept in memory and not read again, up to `max` bytes in all: for whoever reads nearly the same
+ * trees again and again. 0: no more, and what is kept is forgotten.
+ */
+void git_keep_blobs(struct git_repo *g, size_t max);
+
 /* Bytes of an object, from its header; 0 when it is not here. */
 size_t git_object_size(struct git_repo *g, const struct oid *id);
 
