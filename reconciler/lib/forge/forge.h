@@ -165,8 +165,8 @@ struct forge_comment {
 
 /*
  * All comments of the discussion, oldest first (none of reviews, none that the forge wrote itself). `each` is given one after the
- * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here:
- * comments of more than 4 MiB in sum are ERR_INVALID.
+ * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here: where all in
+ * sum are larger than an answer may be, its timeline is asked, ten entries at once, and the first 2,000 entries of that are looked at.
  */
 int forge_comments(struct forge *f, int64_t number, bool (*each)(void *ctx, const struct forge_comment *c), void *ctx,
                    struct err *e) MUST_USE;
