@@ -23,15 +23,14 @@ planned_line(const struct planned *p, struct buf *out)
 static int
 make(struct git_repo *g, const struct oid *base, const struct oid *head, struct arena *mem, struct planned *out, struct err *e)
 {
-	struct files was, is;
-	struct preview_ask ask = { .base = &was, .head = &is, .touched = true };
-	struct preview *p;
-	int rc;
+	struct preview_ask ask = { .touched = true };
+	int rc = sides_new(&ask.sides, e);
 
-	if ((rc = git_files(g, base, mem, &was, e)) < 0 || (rc = git_files(g, head, mem, &is, e)) < 0 || (rc = preview_new(&p, e)) < 0)
+	if (rc < 0)
 		return rc;
-	rc = preview_make(p, &ask, mem, out, e);
-	preview_free(p);
+	if ((rc = sides_read(ask.sides, g, base, head, e)) == 0)
+		rc = preview_make(&ask, mem, out, e);
+	sides_free(ask.sides);
 	return rc;
 }
 

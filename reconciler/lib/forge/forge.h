@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct forge_config {
 	const char *login;      /* who the token is, where the forge does not tell (a GitHub App: "name[bot]"); NULL: asked */
 	bool allow_http;        /* plain http:// to other machines too: everybody on the way can read the token */
 	int64_t timeout_ms;     /* 0: 15 s */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 	int64_t (*mono_ms)(void);    /* for tests; NULL: clock_mono_ms */
 };
 
@@ -167,8 +168,8 @@ struct forge_comment {
 
 /*
  * All comments of the discussion, oldest first (none of reviews, none that the forge wrote itself). `each` is given one after the
- * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here:
- * comments of more than 4 MiB in sum are ERR_INVALID.
+ * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here: where all in
+ * sum are larger than an answer may be, its timeline is asked, ten entries at once, and the first 2,000 entries of that are looked at.
  */
 int forge_comments(struct forge *f, int64_t number, bool (*each)(void *ctx, const struct forge_comment *c), void *ctx,
                    struct err *e) MUST_USE;
