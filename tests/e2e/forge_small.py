@@ -92,6 +92,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what == "statuses":
             f.statuses[name, body["context"]] = body["state"]
             f.counts[name, body["context"]] += 1
+        elif method == "PATCH":
+            for c in f.comments[int(path.rpartition("/")[2]) - 1000]:
+                c["body"] = body["body"]
         elif method == "GET":
             return 200, f.comments[int(name)]
         elif method == "POST":
