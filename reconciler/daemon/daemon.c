@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@
 
 static const char JOB_POLL[] = "poll", JOB_PASS[] = "pass", JOB_FLUSH[] = "flush";
 
-static volatile bool stopping;
+static atomic_bool stopping;
 static volatile sig_atomic_t stop_signal;
 static int wake_fd = -1;
 
@@ -360,18 +361,29 @@ static void
 look_at_hooks(struct loop *l)
 {
 	struct log_about a = about(l, "repo");
-	char text[HOOK_REASON_MAX], drop[256];
+	char text[HOOK_REASON_MAX];
 	int64_t now = clock_mono_ms(), next = l->last_poll + HINTED_MS;
 	uint64_t n;
 
 	if (!l->hooks)
 		return;
-	while (!stopping && read(l->wake[0], drop, sizeof(drop)) == (ssize_t)sizeof(drop))
-		;
 	if (hooks_waiting(l->hooks))
 		queue_at(&l->queue, JOB_POLL, l->last_poll && next > now ? next : now);
 	if (hooks_refused(l->hooks, now, text, &n))
 		log_line(LOG_WARN, &a, "%llu hook%s refused, last of %s", (unsigned long long)n, n == 1 ? "" : "s", text);
+}
+
+/* Hooks and reviews wake the loop; a signal does too, and is not taken off. */
+static void
+look_at_news(struct loop *l)
+{
+	char drop[256];
+
+	while ((l->hooks || l->pulls) && !stopping && read(l->wake[0], drop, sizeof(drop)) == (ssize_t)sizeof(drop))
+		;
+	look_at_hooks(l);
+	if (pulls_news(l->pulls) && !queue_failures(&l->queue, JOB_PASS))
+		queue_at(&l->queue, JOB_PASS, clock_mono_ms());
 }
 
 static void
@@ -383,7 +395,7 @@ turn(struct loop *l)
 
 	atomic_store(&l->health.beat, clock_mono_ms());
 	pulls_allow(l->pulls, leading(l));
-	look_at_hooks(l);
+	look_at_news(l);
 	if (!leading(l)) {
 		wait_for(l, LOOK_MS * 10);
 		return;
@@ -480,6 +492,7 @@ open_pulls(struct loop *l, struct err *e)
 	char main_ref[512];
 	struct pulls_config p = { .forge = c->forge_as, .git_dir = git_path(source_git(l->source)), .url = local ? NULL : c->repo, .auth = c->auth,
 		.branch = c->branch, .main_ref = main_ref, .state_dir = c->state_dir, .run = l->run, .interval_ms = c->interval_ms,
+		.wake_fd = l->wake[1],
 		.status_ref = local ? "refs/heads/" BRANCH_STATUS : "refs/remotes/origin/" BRANCH_STATUS };
 
 	if (!c->forge || c->once)

@@ -16,6 +16,7 @@
 struct look {
 	struct pulls *p;
 	const struct now *n;
+	const struct memo *m;
 	const struct forge_pull *pull;
 	struct arena *mem;
 	struct looked *out;
@@ -120,6 +121,25 @@ plan(struct look *l, struct err *e)
 	return 0;
 }
 
+/* The signed ones, and in mode forge what was heard of reviews. */
+static void
+join_review(struct look *l, const char *ref, struct approve *a)
+{
+	struct evidence *all;
+	struct review *r;
+
+	if (l->n->mode != APPROVAL_FORGE || !l->m->review || !l->m->review->nvoices)
+		return;
+	r = arena_alloc(l->mem, sizeof(*r));
+	*r = *l->m->review;
+	r->head = l->head;
+	r->changes = l->changes;
+	all = arena_regrow(l->mem, a->evidence, a->nevidence, a->nevidence + 1, sizeof(*all));
+	review_evidence(r, ref, l->mem, &all[a->nevidence]);
+	a->evidence = all;
+	a->nevidence++;
+}
+
 static int
 ask_voices(struct look *l, struct err *e)
 {
@@ -132,9 +152,51 @@ ask_voices(struct look *l, struct err *e)
 
 	if (!n->proof || !l->changes.n)
 		return 0;
+	join_review(l, ref, &a);
 	rc = approve_look(&a, &ask, l->mem, &l->voices, e);
 	l->asked = rc == 0;
 	return rc == ERR_INVALID ? 0 : rc; /* a policy that cannot be read: the daemon says so */
+}
+
+/* "carol (review 5 of pull request 7)", or "dana" who signed */
+static const char *
+said_by(const struct look *l, size_t i)
+{
+	const char *how = l->voices.how ? l->voices.how[i] : NULL;
+
+	return how ? arena_printf(l->mem, "%s (%s)", l->voices.voices[i], how) : l->voices.voices[i];
+}
+
+static void
+digest_needs(const struct look *l, struct answer *out)
+{
+	struct hash_state h;
+	struct digest d;
+
+	hash_init(&h);
+	hash_field(&h, &l->asked, sizeof(l->asked));
+	hash_field_str(&h, l->asked && l->voices.missing ? l->voices.missing : "");
+	for (size_t i = 0; l->asked && i < l->voices.nvoices; i++)
+		hash_field_str(&h, said_by(l, i));
+	hash_final(&h, &d);
+	digest_hex(&d, out->needs);
+	out->fork = l->fork;
+}
+
+int
+look_needs(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem, struct changeset *changes, struct answer *out,
+           struct err *e)
+{
+	struct look l = { .p = p, .n = n, .m = m, .pull = pull, .mem = mem };
+	int rc;
+
+	if ((rc = git_rev_parse(p->git, pull->head_sha, &l.head, e)) < 0 || (rc = change_of(p, &n->main, &l.head, mem, &l.changes, &l.fork, e)) < 0 ||
+	    (rc = ask_voices(&l, e)) < 0)
+		return rc;
+	*changes = l.changes;
+	*out = (struct answer){ .waits = false };
+	digest_needs(&l, out);
+	return 0;
 }
 
 /* -- the checks ------------------------------------------------------------------------------------------------------------------------------- */
@@ -211,25 +273,58 @@ check_plan(struct look *l)
 
 /* -- the comment --------------------------------------------------------------------------------------------------------------------------------- */
 
+/* What every plan's comment says, whatever is planned. */
+static struct comment_facts
+facts(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem)
+{
+	bool lab = p->c.forge.kind == FORGE_GITLAB;
+	const char *from = arena_printf(mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)pull->number);
+	struct comment_facts f = { .base = n->main_hex, .head = pull->head_sha, .lasting = true, .mode = n->mode, .main = p->c.branch, .answer = m->reply,
+		.by_comment = lab, .fetch = arena_printf(mem, "git fetch origin %s", from), .unknown = n->mode != APPROVAL_NONE,
+		.max = forge_body_max(p->forge) };
+
+	f.commands = command_list(p, n, &f.ncommands);
+	if (f.max > COMMENT_MAX)
+		f.max = COMMENT_MAX; /* who reads more than that? */
+	return f;
+}
+
+static const char *
+said_yes(struct look *l)
+{
+	const char **list = arena_array(l->mem, l->voices.nvoices + 1, sizeof(*list));
+
+	for (size_t i = 0; i < l->voices.nvoices; i++)
+		list[i] = said_by(l, i);
+	return str_join(l->mem, list, l->voices.nvoices, "");
+}
+
 static void
 write_comment(struct look *l)
 {
-	char head[OID_HEX], fork[OID_HEX];
-	bool lab = l->p->c.forge.kind == FORGE_GITLAB;
-	const char *from = arena_printf(l->mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)l->pull->number);
-	struct comment_facts f = { .base = l->n->main_hex, .head = head, .fork = fork, .lasting = true, .mode = l->n->mode, .main = l->p->c.branch,
-		.fetch = arena_printf(l->mem, "git fetch origin %s", from), .unknown = l->n->mode != APPROVAL_NONE && !l->asked,
-		.missing = l->asked ? l->voices.missing : NULL, .max = forge_body_max(l->p->forge) };
+	struct comment_facts f = facts(l->p, l->n, l->m, l->pull, l->mem);
+	char fork[OID_HEX];
 
-	oid_hex(&l->head, head);
 	oid_hex(&l->fork, fork);
-	if (l->asked && l->voices.nvoices)
-		f.approved = str_join(l->mem, l->voices.voices, l->voices.nvoices, "");
-	if (f.max > COMMENT_MAX)
-		f.max = COMMENT_MAX; /* who reads more than that? */
+	f.fork = fork;
+	if (l->asked) {
+		f.unknown = false;
+		f.missing = l->voices.missing;
+		f.approved = l->voices.nvoices ? said_yes(l) : NULL;
+	}
 	if (!l->planned_ok)
 		l->planned = (struct planned){ .none = l->why.text };
 	comment_plan(&l->planned, &f, &l->out->comment);
+}
+
+void
+look_none(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, const char *why, struct arena *mem, struct buf *out)
+{
+	struct comment_facts f = facts(p, n, m, pull, mem);
+	struct planned none = { .none = why };
+
+	f.unknown = true; /* of approvals there is nothing to say */
+	comment_plan(&none, &f, out);
 }
 
 /* -- findings at their lines -------------------------------------------------------------------------------------------------------------------------- */
@@ -279,25 +374,25 @@ write_findings(struct look *l)
 	                           plural(l->findings.errors));
 }
 
-static void
-list_envs(struct look *l)
+void
+planned_envs(const struct planned *d, struct arena *mem, const char *const **out, size_t *n)
 {
-	struct looked *out = l->out;
-	const char **list = arena_array(l->mem, PULL_ENVS_MAX, sizeof(*list));
+	const char **list = arena_array(mem, PULL_ENVS_MAX, sizeof(*list));
 
-	for (size_t i = 0; i < l->planned.n && out->nenvs < PULL_ENVS_MAX; i++) {
-		const struct planned_row *r = &l->planned.rows[i];
+	*n = 0;
+	for (size_t i = 0; i < d->n && *n < PULL_ENVS_MAX; i++) {
+		const struct planned_row *r = &d->rows[i];
 
 		if (r->owner && r->name && !r->before)
-			list[out->nenvs++] = arena_printf(l->mem, "%s%s/%s", r->kind == PLANNED_UNIT && r->plan.action == ACTION_DELETE ? "-" : "", r->owner, r->name);
+			list[(*n)++] = arena_printf(mem, "%s%s/%s", r->kind == PLANNED_UNIT && r->plan.action == ACTION_DELETE ? "-" : "", r->owner, r->name);
 	}
-	out->envs = list;
+	*out = list;
 }
 
 int
-look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, struct arena *mem, struct looked *out, struct err *e)
+look_at(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem, struct looked *out, struct err *e)
 {
-	struct look l = { .p = p, .n = n, .pull = pull, .mem = mem, .out = out };
+	struct look l = { .p = p, .n = n, .m = m, .pull = pull, .mem = mem, .out = out };
 	int rc;
 
 	*out = (struct looked){ .comment = BUF_INIT(1 << 20) };
@@ -309,6 +404,8 @@ look_at(struct pulls *p, const struct now *n, const struct forge_pull *pull, str
 	check_plan(&l);
 	write_comment(&l);
 	write_findings(&l);
-	list_envs(&l);
+	planned_envs(&l.planned, mem, &out->envs, &out->nenvs);
+	out->answer = (struct answer){ .tree = n->main_tree, .waits = l.planned_ok && l.planned.waiting };
+	digest_needs(&l, &out->answer);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
@@ -17,6 +18,10 @@ memo_free(struct memo *m)
 	for (size_t i = 0; i < m->nenvs; i++)
 		free(m->envs[i]);
 	free(m->envs);
+	free(m->author);
+	free(m->merged_by);
+	free(m->reply);
+	arena_free(m->mem);
 	free(m);
 }
 
@@ -50,6 +55,9 @@ memo_drop(struct pulls *p, struct memo *m)
 	if (git_ref_read(p->git, ref, &id, NULL) < 0 || git_ref_delete(p->git, ref, &id, NULL) < 0)
 		p->dirty = true;
 	(void)map_del(&p->memos, key);
+	if (*m->merged)
+		free(map_del(&p->commits, m->merged)); /* nothing more is asked of it */
+	p->reviews_moved |= m->review && *m->merged;
 	memo_free(m);
 	p->dirty = true;
 }
@@ -70,10 +78,38 @@ memo_envs(struct memo *m, const char *const *envs, size_t n)
 }
 
 void
+memo_text(char **at, const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+
+	if (text && *text && !copy)
+		abort();
+	free(*at);
+	*at = copy;
+}
+
+void
+memo_later(struct memo *m, int64_t first, int64_t most)
+{
+	m->again = clock_mono_ms() + clock_backoff(first, m->refused, most);
+	m->refused += m->refused < 20;
+}
+
+bool
+memo_due(const struct now *n, const struct memo *m, const struct forge_pull *pull)
+{
+	return clock_mono_ms() >= m->again && (m->look || !str_eq(m->head, pull->head_sha) || !str_eq(m->main, n->main_hex) ||
+	                                       !str_eq(m->voices, n->voices) || (m->review && !str_eq(m->opinion, m->heard)));
+}
+
+void
 memory_free(struct pulls *p)
 {
 	void *v;
 
+	for (size_t i = 0; map_next(&p->commits, &i, NULL, &v);)
+		free(v);
+	map_free(&p->commits);
 	for (size_t i = 0; map_next(&p->memos, &i, NULL, &v);)
 		memo_free(v);
 	map_free(&p->memos);
@@ -95,6 +131,9 @@ static const struct {
 	{ "head", offsetof(struct memo, head), FORGE_SHA },
 	{ "main", offsetof(struct memo, main), FORGE_SHA },
 	{ "voices", offsetof(struct memo, voices), DIGEST_HEX },
+	{ "heard", offsetof(struct memo, heard), DIGEST_HEX },
+	{ "base", offsetof(struct memo, base), FORGE_SHA },
+	{ "askedHead", offsetof(struct memo, asked_head), FORGE_SHA },
 	{ "digest", offsetof(struct memo, digest), DIGEST_HEX },
 	{ "reviewed", offsetof(struct memo, reviewed), FORGE_SHA },
 	{ "merged", offsetof(struct memo, merged), FORGE_SHA },
@@ -103,6 +142,39 @@ static const struct {
 	{ "apply", offsetof(struct memo, told[CONTEXT_APPLY]), DIGEST_HEX },
 };
 #define NTEXTS (sizeof(texts) / sizeof(texts[0]))
+
+static const struct {
+	const char *key;
+	size_t at;
+} numbers[] = {
+	{ "comment", offsetof(struct memo, comment) },
+	{ "since", offsetof(struct memo, since) },
+	{ "asked", offsetof(struct memo, asked) },
+	{ "command", offsetof(struct memo, command) },
+};
+#define NNUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+static const struct {
+	const char *key;
+	size_t at;
+} strings[] = {
+	{ "author", offsetof(struct memo, author) },
+	{ "mergedBy", offsetof(struct memo, merged_by) },
+	{ "reply", offsetof(struct memo, reply) },
+};
+#define NSTRINGS (sizeof(strings) / sizeof(strings[0]))
+
+static int64_t *
+number_at(struct memo *m, size_t i)
+{
+	return (int64_t *)(void *)((char *)m + numbers[i].at);
+}
+
+static char **
+string_at(struct memo *m, size_t i)
+{
+	return (char **)(void *)((char *)m + strings[i].at);
+}
 
 static void
 read_memo(struct pulls *p, const struct value *v)
@@ -114,8 +186,10 @@ read_memo(struct pulls *p, const struct value *v)
 	if (number <= 0)
 		return;
 	m = memo_get(p, number, true);
-	m->comment = value_as_int(value_get(v, "comment"), 0);
-	m->since = value_as_int(value_get(v, "since"), 0);
+	for (size_t i = 0; i < NNUMBERS; i++)
+		*number_at(m, i) = value_as_int(value_get(v, numbers[i].key), 0);
+	for (size_t i = 0; i < NSTRINGS; i++)
+		memo_text(string_at(m, i), value_as_str(value_get(v, strings[i].key), NULL));
 	for (size_t i = 0; i < NTEXTS; i++)
 		(void)snprintf((char *)m + texts[i].at, texts[i].size, "%s", value_as_str(value_get(v, texts[i].key), ""));
 	if (value_len(envs)) {
@@ -125,6 +199,21 @@ read_memo(struct pulls *p, const struct value *v)
 		for (; n < value_len(envs) && n < PULL_ENVS_MAX; n++)
 			list[n] = value_as_str(value_item(envs, n), "");
 		memo_envs(m, list, n);
+	}
+}
+
+/* Commits that were asked for: "direct" ones are never asked for again. */
+static void
+read_commits(struct pulls *p, const struct value *list, bool direct)
+{
+	for (size_t i = 0; i < value_len(list); i++) {
+		const char *hex = value_as_str(value_item(list, i), "");
+		struct commit *c = map_has(&p->commits, hex) || !*hex ? NULL : calloc(1, sizeof(*c));
+
+		if (!c)
+			continue;
+		c->direct = direct;
+		(void)map_put(&p->commits, hex, c);
 	}
 }
 
@@ -143,18 +232,23 @@ memory_load(struct pulls *p)
 	list = value_get(v, "pulls");
 	for (size_t i = 0; i < value_len(list); i++)
 		read_memo(p, value_item(list, i));
+	(void)snprintf(p->main, sizeof(p->main), "%s", value_as_str(value_get(v, "main"), ""));
+	read_commits(p, value_get(v, "direct"), true);
+	read_commits(p, value_get(v, "commits"), false);
 }
 
 static struct value *
-memo_value(struct arena *mem, const struct memo *m)
+memo_value(struct arena *mem, struct memo *m)
 {
 	struct value *v = value_map(mem);
 
 	value_set(mem, v, "number", value_int(mem, m->number));
-	if (m->comment)
-		value_set(mem, v, "comment", value_int(mem, m->comment));
-	if (m->since)
-		value_set(mem, v, "since", value_int(mem, m->since));
+	for (size_t i = 0; i < NNUMBERS; i++)
+		if (*number_at(m, i))
+			value_set(mem, v, numbers[i].key, value_int(mem, *number_at(m, i)));
+	for (size_t i = 0; i < NSTRINGS; i++)
+		if (*string_at(m, i))
+			value_set(mem, v, strings[i].key, value_str(mem, *string_at(m, i)));
 	for (size_t i = 0; i < NTEXTS; i++) {
 		const char *text = (const char *)m + texts[i].at;
 
@@ -164,6 +258,19 @@ memo_value(struct arena *mem, const struct memo *m)
 	if (m->nenvs)
 		value_set(mem, v, "envs", value_strs(mem, (const char *const *)m->envs, m->nenvs));
 	return v;
+}
+
+static struct value *
+commits_value(struct arena *mem, const struct pulls *p, bool direct)
+{
+	struct value *list = value_list(mem);
+	const char *hex;
+	void *c;
+
+	for (size_t i = 0; map_next(&p->commits, &i, &hex, &c);)
+		if (((struct commit *)c)->direct == direct)
+			value_push(mem, list, value_str(mem, hex));
+	return list;
 }
 
 int
@@ -183,6 +290,10 @@ memory_store(struct pulls *p, struct err *e)
 	for (size_t i = 0; map_next(&p->memos, &i, NULL, &m);)
 		value_push(mem, list, memo_value(mem, m));
 	value_set(mem, v, "pulls", list);
+	if (*p->main)
+		value_set(mem, v, "main", value_str(mem, p->main));
+	value_set(mem, v, "direct", commits_value(mem, p, true));
+	value_set(mem, v, "commits", commits_value(mem, p, false));
 	json_write(v, 0, &out);
 	if ((rc = buf_check(&out, "the memory of pull requests", e)) < 0 || (rc = fs_write_atomic(p->file, out.data, out.len, 0600, e)) < 0)
 		return rc;

@@ -90,6 +90,14 @@ now_begin(struct pulls *p, struct arena *mem, struct now *out, struct err *e)
 	return 0;
 }
 
+const struct approval_rules *
+now_rules(struct pulls *p, struct now *n)
+{
+	if (!n->rules)
+		n->rules = judge_policy(p->judge, n->proof ? &n->proof->tree : &n->main_tree, NULL) < 0 ? -1 : 1;
+	return n->rules > 0 ? judge_rules(p->judge) : NULL;
+}
+
 void
 now_end(struct now *n)
 {

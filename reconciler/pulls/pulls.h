@@ -26,6 +26,7 @@ struct pulls_config {
 	const char *state_dir;              /* the memory; the proof and the adopted commit are read there */
 	const char *run;                    /* for the log */
 	int64_t interval_ms;                /* between looks when nobody pokes */
+	int wake_fd;                        /* a byte is written to it when pulls_news is true; -1: none */
 };
 
 /* Starts the thread. Texts are copied. Errors are those of forge_open and git_open. */
@@ -33,6 +34,9 @@ int pulls_start(const struct pulls_config *c, struct pulls **out, struct err *e)
 
 /* Look now: a hook came, or a branch moved. Any thread, cheap. */
 void pulls_poke(struct pulls *p);
+
+/* True once after the file "reviews" was written: what waits may go on. Any thread, cheap; false for NULL. */
+bool pulls_news(struct pulls *p);
 
 /* Only one of several daemons speaks. At first none may. */
 void pulls_allow(struct pulls *p, bool may);

@@ -12,6 +12,7 @@
 #define WATCH_S (7 * 86400)     /* then nobody waits for it any more */
 #define EDIT_MS 10000           /* between two edits of one comment: phases come and go */
 #define ADOPTED_MAX 256
+#define FRESH_S 5               /* after a merge its reviews are being read, and what waits for them is no news */
 #define CALM_S 600              /* after so long what the status says is taken for what came of it */
 
 struct result {
@@ -22,6 +23,7 @@ struct result {
 	struct oid merged;
 	struct comment_outcome *list;
 	size_t settled, stuck;
+	bool fresh;
 	const char *first;      /* of what is not as wanted */
 };
 
@@ -113,7 +115,15 @@ check_apply(struct result *r, bool taken, struct forge_status *s)
 
 	s->context = "berth/apply";
 	s->state = r->stuck || waits ? FORGE_FAILURE : taken && r->settled == n ? FORGE_SUCCESS : FORGE_PENDING;
-	if (waits && !r->stuck)
+	r->fresh = s->state == FORGE_FAILURE && r->n->mode == APPROVAL_FORGE && clock_now() < r->m->since + FRESH_S && merged_waits(r->p, r->n, r->m);
+	if (r->fresh) {
+		s->state = FORGE_PENDING;
+		s->description = "merged; its reviews are being read";
+		r->m->again = clock_mono_ms() + FRESH_S * 1000;
+	} else if (waits && !r->stuck && r->n->mode == APPROVAL_FORGE) {
+		s->description = arena_printf(r->mem, "ApprovalMissing: %s waits for a review of the %s", waits,
+		                              r->p->c.forge.kind == FORGE_GITLAB ? "merge request" : "pull request");
+	} else if (waits && !r->stuck)
 		s->description = arena_printf(r->mem, "ApprovalMissing: %s waits for an approval; `berth verify` says whose", waits);
 	else if (r->first)
 		s->description = arena_printf(r->mem, "%zu of %zu as wanted; %s", r->settled, n, r->first);
@@ -128,7 +138,8 @@ check_apply(struct result *r, bool taken, struct forge_status *s)
 static int
 say(struct result *r, struct err *e)
 {
-	struct comment_facts f = { .base = r->m->main, .head = r->m->head, .main = r->p->c.branch };
+	struct comment_facts f = { .base = r->m->main, .head = r->m->head, .main = r->p->c.branch, .mode = r->n->mode,
+		.by_comment = r->p->c.forge.kind == FORGE_GITLAB, .no_late = r->p->c.forge.kind == FORGE_GITEA };
 	struct buf AUTO_BUF body = BUF_INIT(1 << 20);
 	int64_t now = clock_mono_ms();
 	char was[DIGEST_HEX];
@@ -163,7 +174,8 @@ result_of(struct pulls *p, const struct now *n, struct memo *m, struct err *e)
 	if ((rc = say_status(p, m, m->merged, CONTEXT_APPLY, &s, e)) < 0)
 		return rc;
 	/* without environments there is nothing to tell before it is applied */
-	if ((m->nenvs || s.state == FORGE_SUCCESS) && (rc = say(&r, e)) < 0)
+	if (!r.fresh && (m->nenvs || s.state == FORGE_SUCCESS) && (rc = say(&r, e)) < 0)
 		return rc;
-	return s.state == FORGE_SUCCESS || clock_now() > m->since + WATCH_S;
+	/* a review may come late, and is asked for as long as it is waited for */
+	return s.state == FORGE_SUCCESS || (clock_now() > m->since + WATCH_S && !merged_waits(p, n, m));
 }

@@ -25,7 +25,8 @@ turn_to_write(struct pulls *p, bool told, struct err *e)
 int
 say_status(struct pulls *p, struct memo *m, const char *sha, enum context context, const struct forge_status *s, struct err *e)
 {
-	char hex[DIGEST_HEX];
+	char hex[DIGEST_HEX], ref[64];
+	struct forge_status said = *s;
 	struct hash_state h;
 	struct digest d;
 	int rc;
@@ -38,7 +39,12 @@ say_status(struct pulls *p, struct memo *m, const char *sha, enum context contex
 	digest_hex(&d, hex);
 	if (strcmp(hex, m->told[context]) == 0)
 		return 0;
-	if ((rc = turn_to_write(p, false, e)) < 0 || (rc = forge_status_set(p->forge, sha, s, e)) < 0)
+	/* GitLab finds a fork's commit by no branch; one of the fork's name could be another here, even a protected one */
+	if (p->c.forge.kind == FORGE_GITLAB && m->fork && context != CONTEXT_APPLY) {
+		(void)snprintf(ref, sizeof(ref), "refs/merge-requests/%lld/head", (long long)m->number);
+		said.ref = ref;
+	}
+	if ((rc = turn_to_write(p, false, e)) < 0 || (rc = forge_status_set(p->forge, sha, &said, e)) < 0)
 		return rc;
 	memcpy(m->told[context], hex, sizeof(hex));
 	p->dirty = true;

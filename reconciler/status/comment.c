@@ -13,7 +13,8 @@
 #define SCRATCH_MAX ((size_t)512 << 20)
 #define WARNINGS_MAX 12
 #define OTHERS_MAX 12
-#define NOTE_ROOM ((size_t)1536) /* for what was left out, and the last line */
+#define NOTE_ROOM ((size_t)3072) /* for what was left out, the answer, and the last line */
+#define ANSWER_MAX ((size_t)2048)
 
 struct sheet {
 	struct arena *mem;        /* emptied after each row */
@@ -431,7 +432,10 @@ how_to_approve(struct sheet *s)
 	struct buf lines AUTO_BUF = BUF_INIT(0);
 
 	if (s->f->mode == APPROVAL_FORGE) {
-		buf_str(s->out, "An approving review of the newest commit is what counts; a later push makes it void.\n");
+		buf_str(s->out, s->f->by_comment ? "By Approve on this merge request" : "By a review of this pull request (Approve)");
+		if (s->f->by_comment && to)
+			buf_printf(s->out, ", or by a comment that is the line `/berth approve %.12s`", to);
+		buf_str(s->out, ". It counts for the newest commit alone: a later push makes it void.\n");
 		return;
 	}
 	buf_str(s->out, "Who may approve signs exactly this change with their own key, in a clone:\n\n");
@@ -576,6 +580,14 @@ details(struct sheet *s)
 	}
 }
 
+/* Its room is in NOTE_ROOM. */
+static void
+answer(struct sheet *s)
+{
+	if (s->f->answer && strlen(s->f->answer) < ANSWER_MAX)
+		buf_printf(s->out, "\n%s\n", s->f->answer);
+}
+
 static void
 last_lines(struct sheet *s)
 {
@@ -591,6 +603,7 @@ last_lines(struct sheet *s)
 		md_code(s->mem, s->out, s->f->full ? s->f->full : "berth plan");
 		buf_str(s->out, " shows all of it.\n");
 	}
+	answer(s);
 	if (commit_of(s->f->head))
 		buf_printf(s->out, "\n<sub>Plan of `%.12s`%s.</sub>\n", s->f->head, s->f->lasting ? "; written anew when what it does changes" : "");
 }

@@ -23,6 +23,9 @@ struct comment_facts {
 	const char *missing;         /* who must still approve, as approval_enough says it; NULL: nobody */
 	const char *approved;        /* "carol, dana": who has; NULL: nobody */
 	bool unknown;                /* nobody looked at approvals: nothing is said of them */
+	bool by_comment;             /* mode forge: a comment may approve, too (GitLab) … */
+	bool no_late;                /* … and no review is taken after the merge (Gitea) */
+	const char *answer;          /* to the newest command: one line of Markdown that is safe; NULL: nobody asked */
 	bool lasting;                /* it is written anew when the plan changes, and tells what came of it after the merge */
 	const struct comment_command *commands; /* what a comment of one full line may ask for */
 	size_t ncommands;
@@ -50,7 +53,7 @@ struct comment_outcome {
 /* From a document of kind EnvironmentStatus, which may be of an older version: what is missing stays NULL. */
 void comment_outcome_of(const struct value *status, struct comment_outcome *out);
 
-/* Of the merged change: the same comment with another text and the same kind of mark. Of `f` base, head and max are used. */
+/* Of the merged change: the same comment with another text and the same kind of mark. Of `f` base, head, mode and max are used. */
 void comment_result(const struct comment_outcome *list, size_t n, const struct comment_facts *f, struct buf *out);
 
 /* What the first line of a comment says: "<!-- berth:plan v1 base=… head=… digest=… -->". Texts are "-" where there was none. */

@@ -141,8 +141,14 @@ static const struct next_step {
 };
 
 static void
-next_step(struct arena *mem, const struct comment_outcome *x, struct buf *out)
+next_step(struct arena *mem, const struct comment_outcome *x, const struct comment_facts *f, struct buf *out)
 {
+	if (f->mode == APPROVAL_FORGE && str_eq(x->reason, pending_name(PENDING_APPROVAL))) {
+		buf_str(out, f->no_late      ? "; the forge takes no review of what is merged: revert it and open it again, or who has a key signs it (`berth approve`)"
+		             : f->by_comment ? "; it waits for their Approve on this merge request, which counts after the merge, too"
+		                             : "; it waits for a review by them here (Approve), which counts after the merge, too");
+		return;
+	}
 	for (size_t i = 0; i < sizeof(next_steps) / sizeof(next_steps[0]); i++)
 		if (str_eq(x->reason, pending_name(next_steps[i].why))) {
 			buf_printf(out, "; %s", next_steps[i].text);
@@ -154,7 +160,7 @@ next_step(struct arena *mem, const struct comment_outcome *x, struct buf *out)
 }
 
 static void
-outcome_row(struct arena *mem, const struct comment_outcome *x, struct buf *out)
+outcome_row(struct arena *mem, const struct comment_outcome *x, const struct comment_facts *f, struct buf *out)
 {
 	buf_printf(out, "| %s | ", x->wanted ? "✓" : x->stuck ? "**!**" : "…");
 	md_name(mem, out, arena_printf(mem, "%s/%s", x->owner, x->name));
@@ -167,7 +173,7 @@ outcome_row(struct arena *mem, const struct comment_outcome *x, struct buf *out)
 		md_text(mem, out, x->message);
 	}
 	if (!x->wanted && (x->stuck || x->reason))
-		next_step(mem, x, out);
+		next_step(mem, x, f, out);
 	buf_str(out, " |\n");
 }
 
@@ -226,7 +232,7 @@ comment_result(const struct comment_outcome *list, size_t n, const struct commen
 			if (list[i].wanted != (wanted == 1))
 				continue;
 			buf_reset(&row);
-			outcome_row(mem, &list[i], &row);
+			outcome_row(mem, &list[i], f, &row);
 			arena_reset(mem);
 			if (text.len + row.len > max * 2 / 3)
 				left++;

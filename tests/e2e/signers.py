@@ -30,10 +30,10 @@ def signer(who, principal=None):
     return '%s namespaces="git,approval@berth" %s\n' % (principal or re.sub(r"\d", "", who) + "@example.com", public(who))
 
 
-def signed_site(name, files=None):
+def signed_site(name, files=None, mode="signed"):
     """Its first commit is the trust anchor: site.anchor."""
     site = Site(name)
-    org = site.read("berth.yaml").replace("approvals: {mode: none}", "approvals: {mode: signed, required: 1, admins: [%s]}" % ", ".join(ADMINS))
+    org = site.read("berth.yaml").replace("approvals: {mode: none}", "approvals: {mode: %s, required: 1, admins: [%s]}" % (mode, ", ".join(ADMINS)))
     everything = {"users/%s.yaml" % who: USER % (who, who) for who in PEOPLE if who not in ("alice", "bo", "dana")}
     everything["berth.yaml"] = org
     everything["approvers/allowed_signers"] = "".join(signer(w) for w in ADMINS + ("alice",))

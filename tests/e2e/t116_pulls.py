@@ -4,50 +4,12 @@
 import os
 
 import gitea
-from forge_site import REPO, Forge
+from forge_site import REPO, Forge, Pull
 from lab import check, done, env_spec, until
 from signers import key
 
 gitea.skip_without()
 MARK = "<!-- berth:plan v1 "
-
-
-class Pull:
-    """What stands on the forge about one pull request."""
-
-    def __init__(self, f, number):
-        self.f, self.number = f, number
-
-    def get(self):
-        return self.f.api("GET", "/repos/%s/pulls/%d" % (REPO, self.number))
-
-    def states(self, sha=None):
-        """context -> (state, text) of the newest status."""
-        out = {}
-        for s in self.f.api("GET", "/repos/%s/commits/%s/statuses?sort=oldest&limit=50" % (REPO, sha or self.get()["head"]["sha"])) or []:
-            out[s["context"]] = s["status"], s["description"]
-        return out
-
-    def statuses(self):
-        return len(self.f.api("GET", "/repos/%s/commits/%s/statuses?limit=50" % (REPO, self.get()["head"]["sha"])) or [])
-
-    def comments(self, who="berth"):
-        got = self.f.api("GET", "/repos/%s/issues/%d/comments" % (REPO, self.number)) or []
-        return [{k: c[k] for k in ("id", "created_at", "updated_at", "body")} for c in got if c["user"]["login"] == who]
-
-    def text(self):
-        return "\n".join(c["body"] for c in self.comments())
-
-    def lines(self):
-        """(path, line's text) of comments at lines."""
-        out = []
-        for r in self.f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, self.number)) or []:
-            for c in self.f.api("GET", "/repos/%s/pulls/%d/reviews/%d/comments" % (REPO, self.number, r["id"])) or []:
-                out.append((r["user"]["login"], c["path"], c["body"]))
-        return out
-
-    def wait(self, context, state):
-        return until(lambda: self.states().get(context, ("",))[0] == state)
 
 
 def opened(f, d):

@@ -10,7 +10,7 @@ import time
 
 import gitea
 from forge_site import REPO, Forge
-from lab import check, done, env_spec, note, until
+from lab import check, done, env_spec, note, still, until
 
 gitea.skip_without()
 MANY = 10
@@ -114,6 +114,9 @@ def many_opened(f, d, proxy):
 
 
 def at_rest(f, d, proxy, pulls):
+    # berth's own comments move the pull requests' times, and it looks twice whether somebody answered
+    check("what is written is not taken for news again and again", until(lambda: proxy.counts["GET comments"] >= 3 * MANY) and
+          still(lambda: proxy.counts["GET comments"], 4, 40) and proxy.counts["GET comments"] <= 6 * MANY, proxy.counts)
     begun = time.monotonic()
     before, wrote = proxy.requests(), proxy.writes()
     until(lambda: proxy.requests() >= before + 4)
@@ -128,7 +131,7 @@ def at_rest(f, d, proxy, pulls):
     check("main has moved on", until(lambda: f.live("mallory/aside")), d.log())
     check("the merged one says so", until(lambda: "Rendered" in comments(f, other)[0]["body"]), comments(f, other), d.log())
     tip = f.git("bo", "rev-parse", "origin/main")
-    check("(all others are looked at again)", until(lambda: all("pull request %d at" % p in d.log().split(tip[:12], 1)[-1] for p in pulls)), d.log())
+    check("(all others are passed over)", until(lambda: "main is at %s: %d" % (tip[:7], MANY) in d.log()), d.log())
     before = {p: comments(f, p)[0]["updated_at"] for p in pulls}
     check("their comments stay as they were: what they say does not depend on main's tip", proxy.counts["PATCH comments"] <= 3, proxy.counts, before)
 

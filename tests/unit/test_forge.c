@@ -23,6 +23,7 @@ check_seven(const struct forge_pull *p)
 	assert_string_equal(p->head_sha, HEAD7);
 	assert_string_equal(p->base_ref, "main");
 	assert_string_equal(p->merge_sha, "");
+	assert_string_equal(p->merged_by, "");
 	assert_int_equal(p->state, FORGE_OPEN);
 	assert_false(p->fork);
 	assert_int_equal(p->updated, 1795341491); /* 2026-11-22T09:58:11Z, in whatever zone it was told */
@@ -61,6 +62,7 @@ check_pull(struct forge *f)
 
 	assert_int_equal(forge_pull(f, 7, mem, &p, &e), 0);
 	check_seven(&p);
+	assert_string_equal(p.base_sha, BASE);
 	assert_int_equal(forge_pull_of(f, MERGE5, "main", mem, &p, &e), 0);
 	assert_int_equal(p.number, 5);
 	assert_int_equal(p.state, FORGE_MERGED);
@@ -68,6 +70,7 @@ check_pull(struct forge *f)
 	assert_string_equal(p.head_ref, "dana/notebook");
 	assert_string_equal(p.head_sha, HEAD5);
 	assert_string_equal(p.merge_sha, MERGE5);
+	assert_string_equal(p.merged_by, forge_kind(f) == FORGE_GITEA ? "carol" : ""); /* others' lists do not tell */
 	check_text(forge_pull_of(f, OLD7, "main", mem, &p, &e), ERR_NOTFOUND);
 	assert_int_equal(p.number, 5);
 }
@@ -123,7 +126,8 @@ check_reviews(struct forge *f)
 	assert_int_equal(r.n, 3);
 	check_review(&r.items[0], "dana", lab ? FORGE_APPROVED : FORGE_CHANGES, lab ? "" : OLD7, lab || tea, false);
 	check_review(&r.items[1], "carol", FORGE_APPROVED, lab ? "" : HEAD7, false, false);
-	check_review(&r.items[2], "bo", lab || tea ? FORGE_APPROVED : FORGE_COMMENTED, lab ? "" : HEAD7, false, !lab);
+	/* on GitLab his has no time: nobody knows what was pushed since */
+	check_review(&r.items[2], "bo", lab || tea ? FORGE_APPROVED : FORGE_COMMENTED, lab ? "" : HEAD7, lab, !lab);
 	assert_int_equal(r.items[1].submitted, 1795342200); /* 10:10:00Z */
 	assert_int_equal(r.items[2].submitted, lab ? 0 : 1795342260);
 	assert_string_equal(r.head_sha, lab ? HEAD7 : "");
@@ -186,6 +190,86 @@ scenario(void **state)
 		assert_int_equal(forge_counts(f).requests, p.served);
 		assert_int_equal(forge_counts(f).writes, k == FORGE_GITHUB ? 7 : 8);
 		assert_true(p.connections <= 2 * forge_counts(f).writes + 1); /* what must not be sent twice has a connection of its own */
+		finish(f, &p);
+	}
+}
+
+/* Who merged it, and from where its change is counted: of one that is asked for by its number. */
+static void
+merged_alone(void **state)
+{
+	static const struct {
+		enum forge_kind kind;
+		const char *text, *merge, *by;
+	} rows[] = {
+		{ FORGE_GITHUB, "{\"number\":7,\"state\":\"closed\",\"merged_at\":\"2026-11-22T10:00:00Z\",\"merge_commit_sha\":\"" MERGE5 "\",\"head\":{\"sha\":\"" HEAD7
+		  "\"},\"base\":{\"ref\":\"main\",\"sha\":\"" BASE "\"},\"merged_by\":{\"id\":13,\"login\":\"carol\"}}", MERGE5, "carol" },
+		{ FORGE_GITEA, "{\"number\":7,\"state\":\"closed\",\"merged\":true,\"merge_commit_sha\":\"" MERGE5 "\",\"head\":{\"sha\":\"" HEAD7
+		  "\"},\"base\":{\"ref\":\"main\"},\"merge_base\":\"" BASE "\",\"merged_by\":{\"id\":13,\"login\":\"carol\"}}", MERGE5, "carol" },
+		{ FORGE_GITEA, "{\"number\":7,\"state\":\"closed\",\"merged\":true,\"merge_commit_sha\":\"" MERGE5 "\",\"head\":{\"sha\":\"" HEAD7
+		  "\"},\"base\":{\"ref\":\"main\"},\"merge_base\":\"" BASE "\",\"merged_by\":{\"id\":-1,\"login\":\"Ghost\"}}", MERGE5, "" },
+		{ FORGE_GITLAB, "{\"iid\":7,\"state\":\"merged\",\"merge_commit_sha\":\"" MERGE5 "\",\"sha\":\"" HEAD7 "\",\"diff_refs\":{\"base_sha\":\"" BASE
+		  "\"},\"merged_by\":{\"username\":\"bo\"},\"merge_user\":{\"username\":\"carol\"}}", MERGE5, "carol" },
+		{ FORGE_GITLAB, "{\"iid\":7,\"state\":\"merged\",\"merge_commit_sha\":null,\"sha\":\"" HEAD7 "\",\"diff_refs\":{\"base_sha\":\"" BASE
+		  "\"},\"merged_by\":{\"username\":\"carol\"},\"merge_user\":null}", HEAD7, "carol" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *ask = rows[i].kind == FORGE_GITLAB ? "GET " MR "/7" : "GET " GH "/pulls/7";
+		const struct exchange list[] = { { .ask = ask, .status = "200 OK", .text = rows[i].text }, { .ask = NULL } };
+		struct forge_pull pull;
+		struct forge_peer p;
+		struct forge *f;
+
+		print_message("# %zu\n", i);
+		peer_start(&p, "github", list);
+		f = open_at(&p, rows[i].kind, 60000);
+		assert_int_equal(forge_pull(f, 7, mem, &pull, &e), 0);
+		assert_int_equal(pull.state, FORGE_MERGED);
+		assert_string_equal(pull.merge_sha, rows[i].merge);
+		assert_string_equal(pull.base_sha, BASE);
+		assert_string_equal(pull.merged_by, rows[i].by);
+		finish(f, &p);
+	}
+}
+
+/* GitLab's approvals have no commit: only one of a later second than the newest version is of that version. */
+static void
+approval_times(void **state)
+{
+	static const struct {
+		const char *at, *version;
+		bool stale;
+	} rows[] = {
+		{ "\"2026-11-22T10:00:01.000Z\"", "\"2026-11-22T10:00:00.900Z\"", false },
+		{ "\"2026-11-22T10:00:00.999Z\"", "\"2026-11-22T10:00:00.100Z\"", true },
+		{ "\"2026-11-22T10:00:00.000Z\"", "\"2026-11-22T10:00:01.000Z\"", true },
+		{ "null", "\"2026-11-22T10:00:00.000Z\"", true },
+		{ "\"2026-11-22T10:00:01.000Z\"", "null", true },
+		{ "\"2026-11-22T11:00:01.000+02:00\"", "\"2026-11-22T10:00:00.000Z\"", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct exchange list[] = {
+			{ .ask = "GET " MR "/7/approvals", .status = "200 OK",
+			  .text = arena_printf(mem, "{\"approved_by\":[{\"user\":{\"username\":\"carol\"},\"approved_at\":%s}]}", rows[i].at) },
+			{ .ask = "GET " MR "/7/versions?per_page=50&page=1", .status = "200 OK",
+			  .text = arena_printf(mem, "[{\"id\":3,\"head_commit_sha\":\"" HEAD7 "\",\"created_at\":%s}]", rows[i].version) },
+			{ .ask = NULL },
+		};
+		struct forge_reviews r;
+		struct forge_peer p;
+		struct forge *f;
+
+		print_message("# %zu\n", i);
+		peer_start(&p, "gitlab", list);
+		f = open_at(&p, FORGE_GITLAB, 60000);
+		assert_int_equal(forge_reviews(f, 7, mem, &r, &e), 0);
+		assert_int_equal(r.n, 1);
+		assert_int_equal(r.items[0].stale, rows[i].stale);
+		assert_string_equal(r.head_sha, HEAD7);
 		finish(f, &p);
 	}
 }
@@ -536,7 +620,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_ARENA(scenario), WITH_ARENA(pages), WITH_ARENA(small_pages), WITH_ARENA(two_thousand), WITH_ARENA(huge_entry),
+		WITH_ARENA(scenario), WITH_ARENA(merged_alone), WITH_ARENA(approval_times), WITH_ARENA(pages), WITH_ARENA(small_pages), WITH_ARENA(two_thousand), WITH_ARENA(huge_entry),
 		WITH_ARENA(new_token), WITH_ARENA(token_in_between), WITH_ARENA(limits), WITH_ARENA(may_write), WITH_ARENA(ends),
 		WITH_ARENA(too_many_reviews),
 	};

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct forge_config {
 	const char *login;      /* who the token is, where the forge does not tell (a GitHub App: "name[bot]"); NULL: asked */
 	bool allow_http;        /* plain http:// to other machines too: everybody on the way can read the token */
 	int64_t timeout_ms;     /* 0: 15 s */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 	int64_t (*mono_ms)(void);    /* for tests; NULL: clock_mono_ms */
 };
 
@@ -149,7 +150,10 @@ struct forge_status {
 	const char *ref;         /* branch whose head it is, or NULL: GitLab says 404 without it to a commit that is on no branch of its own (a fork's) */
 };
 
-/* The same status twice is fine everywhere. */
+/*
+ * The same status twice is fine everywhere. On GitLab a pending one with another text costs up to four requests: what waits there keeps its text, so it is ended
+ * and begun anew.
+ */
 int forge_status_set(struct forge *f, const char *sha, const struct forge_status *s, struct err *e) MUST_USE;
 
 /* -- comments -------------------------------------------------------------------------------------------------------------- */
@@ -164,8 +168,8 @@ struct forge_comment {
 
 /*
  * All comments of the discussion, oldest first (none of reviews, none that the forge wrote itself). `each` is given one after the
- * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here:
- * comments of more than 4 MiB in sum are ERR_INVALID.
+ * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here: where all in
+ * sum are larger than an answer may be, its timeline is asked, ten entries at once, and the first 2,000 entries of that are looked at.
  */
 int forge_comments(struct forge *f, int64_t number, bool (*each)(void *ctx, const struct forge_comment *c), void *ctx,
                    struct err *e) MUST_USE;
@@ -184,9 +188,9 @@ struct forge_review {
 	const char *user; /* login; "" when the user is gone */
 	enum forge_review_state state;
 	char sha[FORGE_SHA]; /* what was looked at; "" on GitLab, which does not know */
-	bool stale;          /* the forge says that something was pushed since (Gitea), or its times do (GitLab) */
+	bool stale;          /* the forge says that something was pushed since (Gitea); GitLab: its times do not prove that nothing was */
 	bool dismissed;
-	int64_t submitted;   /* seconds since 1970; 0: not told (GitLab before 18.x) */
+	int64_t submitted;   /* seconds since 1970; 0: not told (older GitLabs: such an approval is stale, whatever the project does on a push) */
 };
 
 struct forge_reviews {

@@ -77,7 +77,7 @@ digest_items(const struct forge_pull *items, size_t n, struct digest *out)
 	hash_init(&h);
 	for (size_t i = 0; i < n; i++) {
 		const struct forge_pull *p = &items[i];
-		const char *const texts[] = { p->title, p->author, p->head_ref, p->base_ref, p->url, p->head_sha, p->merge_sha };
+		const char *const texts[] = { p->title, p->author, p->head_ref, p->base_ref, p->url, p->head_sha, p->merge_sha, p->base_sha };
 		int64_t numbers[] = { p->number, p->state, p->fork, p->updated };
 
 		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)

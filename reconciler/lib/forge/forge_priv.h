@@ -72,12 +72,15 @@ struct forge_list {
 	enum forge_right right;
 	size_t max;       /* entries */
 	bool unpaged;
+	size_t page;      /* entries to ask for at once; 0: FORGE_PAGE */
+	bool to_empty;    /* neither its Link header nor its count tell where it ends: an empty page does */
 	bool (*each)(void *ctx, const struct value *entry); /* false ends it */
 	void *ctx;
 };
 
 struct forge_end {
 	bool more;   /* there are more than max */
+	bool large;  /* without pages, and larger than an answer may be: nothing of it was given */
 	long status; /* of the last answer; also after an error */
 };
 
@@ -110,6 +113,7 @@ struct forge_ops {
 	const char *pull;      /* before a number, and where one is opened */
 	const char *comments, *comments_tail, *comments_query; /* before and behind a number */
 	bool comments_unpaged;
+	const char *comments_long; /* instead of the tail: a list with pages that has them among others, for those that are too large at once */
 	size_t body_max;
 	size_t inline_max;     /* findings at lines in one review */
 	int64_t pause_ms;      /* between writes */
@@ -120,7 +124,8 @@ struct forge_ops {
 	int (*pull_of)(struct forge *f, const char *sha, const char *base, struct arena *mem, struct forge_pull *out, struct err *e);
 	struct value *(*new_pull)(struct arena *mem, const struct forge_new_pull *p);
 	struct value *(*new_status)(struct arena *mem, const struct forge_status *s);
-	bool (*status_is_set)(const struct forge_status *s, const struct forge_answer *a); /* the refusal means that it is so already; or NULL */
+	/* After a refusal: 1 when it was none of those that it knows how to mend; or NULL. */
+	int (*status_again)(struct forge *f, const char *sha, const struct forge_status *s, const struct forge_answer *a, struct err *e);
 	const char *(*comment_path)(struct arena *mem, int64_t number, int64_t id);
 	const char *edit; /* method that edits a comment */
 	int (*reviews)(struct forge *f, int64_t number, struct arena *mem, struct forge_reviews *out, struct err *e);
@@ -134,6 +139,8 @@ const struct forge_ops *forge_ops(const struct forge *f);
 
 /* -- what GitHub and Gitea share ------------------------------------------------------------------------------------------------ */
 
+/* The login of a user; "" when there is none, or he is gone. */
+const char *github_login(struct arena *mem, const struct value *user);
 bool github_read_comment(struct arena *mem, const struct value *v, struct forge_comment *out);
 /* A review of theirs; false for those that are left out. */
 bool github_read_review(struct arena *mem, const struct value *v, struct forge_review *out);

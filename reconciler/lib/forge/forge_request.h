@@ -18,7 +18,7 @@ struct forge {
 	char *token;
 	struct stat token_stat;
 	int64_t timeout_ms;
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 	int64_t (*mono_ms)(void);
 	int64_t limit_at;  /* monotonic; nothing is sent before */
 	int64_t limit_end; /* the same in seconds since 1970, for people */

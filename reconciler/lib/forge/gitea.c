@@ -18,25 +18,34 @@ static bool
 read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 {
 	int64_t head = forge_id(value_at(v, "head.repo_id")), base = forge_id(value_at(v, "base.repo_id"));
-	bool merged = value_as_bool(value_get(v, "merged"), false), gone = value_as_int(value_at(v, "user.id"), 1) <= 0;
+	bool merged = value_as_bool(value_get(v, "merged"), false);
 
 	if (!forge_id(value_get(v, "number")))
 		return false;
 	*out = (struct forge_pull){
 		.number = forge_id(value_get(v, "number")),
 		.title = forge_clean(mem, value_as_str(value_get(v, "title"), ""), 255, false),
-		.author = gone ? "" : forge_name(mem, value_at(v, "user.login")),
+		.author = github_login(mem, value_get(v, "user")),
 		.head_ref = forge_name(mem, head_ref(v)),
 		.base_ref = forge_name(mem, value_at(v, "base.ref")),
 		.url = forge_url(mem, value_get(v, "html_url")),
+		.merged_by = merged ? github_login(mem, value_get(v, "merged_by")) : "",
 		.state = merged ? FORGE_MERGED : str_eq(value_as_str(value_get(v, "state"), ""), "open") ? FORGE_OPEN : FORGE_CLOSED,
 		.fork = !head || head != base,
 		.updated = forge_time(value_get(v, "updated_at")),
 	};
 	forge_sha(value_at(v, "head.sha"), out->head_sha);
+	forge_sha(value_get(v, "merge_base"), out->base_sha);
 	if (merged)
 		forge_sha(value_get(v, "merge_commit_sha"), out->merge_sha);
 	return true;
+}
+
+/* Of the list of comments, where all are some, or of the timeline. */
+static bool
+read_comment(struct arena *mem, const struct value *v, struct forge_comment *out)
+{
+	return str_eq(value_as_str(value_get(v, "type"), "comment"), "comment") && github_read_comment(mem, v, out);
 }
 
 /* It answers with the one whose merge made this very commit. */
@@ -86,10 +95,11 @@ const struct forge_ops forge_gitea = {
 	.comments_tail = "/comments",
 	.comments_query = "",
 	.comments_unpaged = true,
+	.comments_long = "/timeline",
 	.body_max = 65536,
 	.inline_max = 50,
 	.read_pull = read_pull,
-	.read_comment = github_read_comment,
+	.read_comment = read_comment,
 	.pull_of = pull_of,
 	.new_pull = github_new_pull,
 	.new_status = github_new_status,

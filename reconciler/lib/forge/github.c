@@ -5,6 +5,13 @@
 #include "lib/base/str.h"
 #include "lib/forge/forge_priv.h"
 
+/* Gitea's ghost has id -1, and a name that others could be given on other forges. */
+const char *
+github_login(struct arena *mem, const struct value *user)
+{
+	return value_as_int(value_get(user, "id"), 1) <= 0 ? "" : forge_name(mem, value_get(user, "login"));
+}
+
 static bool
 read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 {
@@ -16,15 +23,17 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 	*out = (struct forge_pull){
 		.number = forge_id(value_get(v, "number")),
 		.title = forge_clean(mem, value_as_str(value_get(v, "title"), ""), 255, false),
-		.author = forge_name(mem, value_at(v, "user.login")),
+		.author = github_login(mem, value_get(v, "user")),
 		.head_ref = forge_name(mem, value_at(v, "head.ref")),
 		.base_ref = forge_name(mem, value_at(v, "base.ref")),
 		.url = forge_url(mem, value_get(v, "html_url")),
+		.merged_by = merged ? github_login(mem, value_get(v, "merged_by")) : "",
 		.state = merged ? FORGE_MERGED : str_eq(value_as_str(value_get(v, "state"), ""), "open") ? FORGE_OPEN : FORGE_CLOSED,
 		.fork = !head || head != base,
 		.updated = forge_time(value_get(v, "updated_at")),
 	};
 	forge_sha(value_at(v, "head.sha"), out->head_sha);
+	forge_sha(value_at(v, "base.sha"), out->base_sha);
 	if (merged) /* of an open one it is a merge that GitHub tried */
 		forge_sha(value_get(v, "merge_commit_sha"), out->merge_sha);
 	return true;
@@ -33,12 +42,9 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 bool
 github_read_comment(struct arena *mem, const struct value *v, struct forge_comment *out)
 {
-	/* Gitea's ghost has id -1, and a name that others could be given on other forges */
-	bool gone = value_as_int(value_at(v, "user.id"), 1) <= 0;
-
 	*out = (struct forge_comment){
 		.id = forge_id(value_get(v, "id")),
-		.author = gone ? "" : forge_name(mem, value_at(v, "user.login")),
+		.author = github_login(mem, value_get(v, "user")),
 		.body = value_as_str(value_get(v, "body"), ""),
 		.edited = forge_edited(value_get(v, "created_at"), value_get(v, "updated_at")),
 		.created = forge_time(value_get(v, "created_at")),
@@ -62,14 +68,13 @@ github_read_review(struct arena *mem, const struct value *v, struct forge_review
 		{ "DISMISSED", FORGE_COMMENTED, true },
 	};
 	const char *state = value_as_str(value_get(v, "state"), "");
-	bool gone = value_as_int(value_at(v, "user.id"), 1) <= 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (strcmp(rows[i].name, state) != 0)
 			continue;
 		*out = (struct forge_review){
 			.id = forge_id(value_get(v, "id")),
-			.user = gone ? "" : forge_name(mem, value_at(v, "user.login")),
+			.user = github_login(mem, value_get(v, "user")),
 			.state = rows[i].state,
 			.stale = value_as_bool(value_get(v, "stale"), false),
 			.dismissed = rows[i].dismissed || value_as_bool(value_get(v, "dismissed"), false),

@@ -5,6 +5,8 @@
 #include "lib/base/str.h"
 #include "lib/forge/forge_priv.h"
 
+#define STATUSES_MAX 1000 /* of one commit that are looked at */
+
 static void
 merged_as(const struct value *v, char out[FORGE_SHA])
 {
@@ -20,6 +22,7 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 {
 	int64_t from = forge_id(value_get(v, "source_project_id")), to = forge_id(value_get(v, "target_project_id"));
 	const char *state = value_as_str(value_get(v, "state"), "");
+	const struct value *by = value_at(v, "merge_user.username"); /* before 14.7: merged_by */
 
 	if (!forge_id(value_get(v, "iid")))
 		return false;
@@ -30,6 +33,7 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 		.head_ref = forge_name(mem, value_get(v, "source_branch")),
 		.base_ref = forge_name(mem, value_get(v, "target_branch")),
 		.url = forge_url(mem, value_get(v, "web_url")),
+		.merged_by = "",
 		/* "locked" is one that is being merged */
 		.state = str_eq(state, "merged") ? FORGE_MERGED
 		       : str_eq(state, "opened") || str_eq(state, "locked") ? FORGE_OPEN : FORGE_CLOSED,
@@ -37,8 +41,11 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 		.updated = forge_time(value_get(v, "updated_at")),
 	};
 	forge_sha(value_get(v, "sha"), out->head_sha);
-	if (out->state == FORGE_MERGED)
+	forge_sha(value_at(v, "diff_refs.base_sha"), out->base_sha);
+	if (out->state == FORGE_MERGED) {
 		merged_as(v, out->merge_sha);
+		out->merged_by = forge_name(mem, by ? by : value_at(v, "merged_by.username"));
+	}
 	return true;
 }
 
@@ -88,13 +95,62 @@ new_status(struct arena *mem, const struct forge_status *s)
 	return v;
 }
 
-/* "Cannot transition status via :enqueue from :pending": it is what we want already. */
+/* "Cannot transition status via :enqueue from :pending": it is in that state already, and keeps the text that it has. */
 static bool
-status_is_set(const struct forge_status *s, const struct forge_answer *a)
+is_in_state(const struct forge_status *s, const struct forge_answer *a)
 {
 	const char *from = strstr(a->message, "Cannot transition status via ") ? strstr(a->message, " from :") : NULL;
 
 	return a->status == 400 && from && str_starts(from + strlen(" from :"), states[s->state]);
+}
+
+static int
+post_status(struct forge *f, const char *sha, const char *state, const struct forge_status *s, struct err *e)
+{
+	AUTO_ARENA struct arena *mem = arena_new(FORGE_MEM);
+	struct value *body = new_status(mem, s), *v = NULL;
+	struct forge_call c = { .method = "POST", .right = RIGHT_STATUS, .path = arena_printf(mem, "/statuses/%s", sha),
+		                .what = arena_printf(mem, "set the status %s of %.12s", s->context, sha), .body = body };
+	struct forge_answer a;
+
+	value_set(mem, body, "state", value_str(mem, state));
+	return forge_ask(f, &c, mem, &v, &a, e);
+}
+
+struct same {
+	const struct forge_status *s;
+	bool is; /* one of that name and state has that text */
+};
+
+static bool
+find_same(void *ctx, const struct value *v)
+{
+	struct same *to = ctx;
+
+	to->is = str_eq(value_as_str(value_get(v, "name"), NULL), to->s->context) &&
+	         str_eq(value_as_str(value_get(v, "status"), NULL), states[to->s->state]) &&
+	         str_eq(value_as_str(value_get(v, "description"), ""), to->s->description);
+	return !to->is;
+}
+
+/* A job that waits is not changed by being told to wait once more: with another text it is ended, and begins anew. */
+static int
+status_again(struct forge *f, const char *sha, const struct forge_status *s, const struct forge_answer *a, struct err *e)
+{
+	AUTO_ARENA struct arena *mem = arena_new(65536);
+	struct same same = { .s = s };
+	struct forge_list l = { .path = arena_printf(mem, "/repository/commits/%s/statuses", sha),
+		                .what = arena_printf(mem, "read the statuses of %.12s", sha), .right = RIGHT_READ, .max = STATUSES_MAX, .each = find_same, .ctx = &same };
+	int rc;
+
+	if (!is_in_state(s, a))
+		return 1;
+	if (s->state != FORGE_PENDING)
+		return 0;
+	if ((rc = forge_each(f, &l, NULL, e)) || same.is)
+		return rc;
+	rc = post_status(f, sha, "canceled", s, e);
+	return rc ? rc : post_status(f, sha, states[s->state], s, e);
 }
 
 static const char *
@@ -193,7 +249,8 @@ reviews(struct forge *f, int64_t number, struct arena *mem, struct forge_reviews
 	memcpy(got.head_sha, v.head, FORGE_SHA);
 	got.head_at = v.at;
 	for (size_t i = 0; i < got.n; i++)
-		got.items[i].stale = v.at && got.items[i].submitted && got.items[i].submitted < v.at;
+		/* times are told in seconds: in the same one nobody knows which came first; and one without a time may be older than any push */
+		got.items[i].stale = !v.at || got.items[i].submitted <= v.at;
 	*out = got;
 	return 0;
 }
@@ -300,7 +357,7 @@ const struct forge_ops forge_gitlab = {
 	.pull_of = pull_of,
 	.new_pull = new_pull,
 	.new_status = new_status,
-	.status_is_set = status_is_set,
+	.status_again = status_again,
 	.comment_path = comment_path,
 	.edit = "PUT",
 	.reviews = reviews,

@@ -1,0 +1,6 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""approvals.mode: forge on GitLab, against answers as its API description has them: whose review counts, and of what."""
+import forge_story
+
+forge_story.reviewed("gitlab")
