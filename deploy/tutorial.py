@@ -30,7 +30,7 @@ BERTH = os.path.abspath(os.environ.get("BERTH") or os.path.join(TOP, "build", "b
 REPO = "lab/envs"
 PEOPLE = ("alice", "bo", "carol", "dana")
 FOLDERS = ("keys", "credentials", "home", "gitea")
-RIGHTS = "write:repository,write:issue,read:user"
+RIGHTS = "write:repository", "write:issue", "read:user"
 USER = "apiVersion: berth.dev/v1\nkind: User\nspec:\n  uid: \"%s\"\n  email: %s@example.com\n  role: admin\n  teams: []\n"
 
 
@@ -146,11 +146,10 @@ def hook():
     api("root", "POST", "/repos/%s/hooks" % REPO, body)
 
 
-def people(server):
-    server.person("root", "root-password", admin=True)
+def people():
     for who in PEOPLE + ("berth",):
-        server.person(who, who + "-password")
-    keep("token", server.token("berth", RIGHTS) + "\n")
+        api("root", "POST", "/admin/users", {"username": who, "password": who + "-password", "email": who + "@example.com", "must_change_password": False})
+    keep("token", api("berth", "POST", "/users/berth/tokens", {"name": "berth run", "scopes": list(RIGHTS)})["sha1"] + "\n")
 
 
 def repository():
@@ -210,7 +209,7 @@ def start_forge(server, started):
     server.configure(own_port("port"))
     if not os.path.exists(path("made")):
         server.run("migrate")
-        people(server)
+        server.administrator()
     started.append(server.start(preexec_fn=alone))
     while not answers():
         if started[0].poll() is not None:
@@ -222,6 +221,7 @@ def look_after():
     """Set up once; after that only what depends on ports is written again."""
     own_port("hooks")
     if not os.path.exists(path("made")):
+        people()
         repository()
         keep("made", "\n")
     for who in PEOPLE:

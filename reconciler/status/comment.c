@@ -175,7 +175,7 @@ warnings(struct sheet *s)
 		(void)fits(s, &piece, 0);
 		buf_reset(&piece);
 	}
-	if (p->errors) {
+	if (p->errors > count_rows(p, PLANNED_INVALID, false)) {
 		buf_printf(&piece, "%s- **%zu error%s** in what this changes; `berth/validate` tells all of them", shown++ ? "" : "\n", p->errors, plural(p->errors));
 		if (p->first_error && !count_rows(p, PLANNED_INVALID, false)) {
 			buf_str(&piece, ". The first: ");
