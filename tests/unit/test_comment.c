@@ -347,6 +347,23 @@ test_hostile(void **state)
 }
 
 static void
+test_hostile_prose(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(corpus) / sizeof(*corpus); i++) {
+		struct buf out AUTO_BUF = BUF_INIT(0), text AUTO_BUF = BUF_INIT(0);
+		const char *tags;
+
+		buf_str(&out, "**error** ");
+		md_prose(mem, &out, arena_printf(mem, "field `%s` is odd", corpus[i]));
+		tags = skeleton(html_of(out.data, out.len), &text);
+		assert_int_equal(times(tags, "<"), times(tags, "<code>") + times(tags, "</code>") + 4);
+		if (reference_in(decoded(buf_cstr(&text))))
+			fail_msg("%s: refers to something: %s", corpus[i], buf_cstr(&out));
+	}
+}
+
+static void
 test_long_lines(void **state)
 {
 	static const char *const units[] = { "a", "`", "| ", "@alice ", "\xf0\x9f\x98\x80", "<b>", "&", "\xff", "-->", "\n/close\n" };
@@ -755,6 +772,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hostile_prose, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shell, setup, teardown),
