@@ -223,6 +223,7 @@ def look_after():
     if not os.path.exists(path("made")):
         people()
         repository()
+        first_pass()
         keep("made", "\n")
     for who in PEOPLE:
         login(who)
@@ -247,10 +248,21 @@ Below is what berth logs. Ctrl-C stops both, `make tutorial` goes on with it, `m
 """ % (kept("port"), REPO, home, home if home == HOME else "$PWD/" + home, home), flush=True)
 
 
+def daemon_line(*more):
+    return [BERTH, "run", "--repo", url(), "--target", "git", "--state", path("state"), "--token-file", path("token"), "--username", "berth",
+            "--trust-anchor", kept("anchor"), *more]
+
+
+def first_pass():
+    """What is there from the beginning; from then on the status says where trust begins, and people can approve."""
+    p = subprocess.run(daemon_line("--once"), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if p.returncode:
+        raise SystemExit("tutorial: berth run --once: " + p.stdout)
+
+
 def daemon():
-    return subprocess.Popen([BERTH, "run", "--repo", url(), "--target", "git", "--state", path("state"), "--forge", "gitea", "--token-file", path("token"),
-                             "--username", "berth", "--trust-anchor", kept("anchor"), "--interval", "2s", "--listen", "127.0.0.1:" + kept("hooks"),
-                             "--hook-secret", path("hook-secret")], env=environment(), stdin=subprocess.DEVNULL, preexec_fn=alone)
+    return subprocess.Popen(daemon_line("--forge", "gitea", "--interval", "2s", "--listen", "127.0.0.1:" + kept("hooks"), "--hook-secret", path("hook-secret")),
+                            env=environment(), stdin=subprocess.DEVNULL, preexec_fn=alone)
 
 
 def end(processes):
