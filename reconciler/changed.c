@@ -16,10 +16,9 @@
 
 struct range {
 	const struct changed_ask *ask;
-	struct git_repo *git;
 	struct arena *mem;
-	struct files base_files, head_files, rules_files;
-	struct world *was, *is, *by; /* by: of other rules than the base's, else NULL */
+	struct files rules_files;
+	struct world *was, *is, *by; /* was: NULL when nothing was there; by: of other rules than the base's, else NULL */
 	struct map paths; /* that differ */
 	bool everybody;   /* any environment may depend on something that differs */
 	bool templates;   /* all of them do */
@@ -157,7 +156,7 @@ check_guard(struct range *c, struct err *e)
 	allowed = guard_allowed(org && org->ok ? value_at(org->root, "spec.guards") : NULL, c->live);
 	if (!c->ask->has_base || c->deleted <= allowed)
 		return 0;
-	if ((rc = guard_released(c->git, &c->ask->base, &c->ask->head, &released, e)) < 0)
+	if ((rc = guard_released(c->ask->git, &c->ask->base, &c->ask->head, &released, e)) < 0)
 		return rc;
 	if (c->deleted <= released)
 		return 0;
@@ -303,12 +302,12 @@ other_files(struct range *c)
 
 	for (size_t i = 0; map_next(&c->paths, &i, &path, NULL);) {
 		struct arena *AUTO_ARENA mem = arena_new(65536);
-		const struct file_entry *f = strlen(path) <= 4096 ? files_find(&c->head_files, path) : NULL;
+		const struct file_entry *f = strlen(path) <= 4096 ? files_find(world_files(c->is), path) : NULL;
 
 		if (!f || is_environment(mem, path))
 			continue;
 		c->checked++;
-		validate_plain(&c->head_files, f, c->r);
+		validate_plain(world_files(c->is), f, c->r);
 	}
 }
 
@@ -317,49 +316,55 @@ other_files(struct range *c)
 static int
 read_worlds(struct range *c, struct err *e)
 {
+	const struct changed_ask *ask = c->ask;
 	int rc;
 
-	if ((rc = git_files(c->git, &c->ask->head_tree, c->mem, &c->head_files, e)) < 0 || (rc = world_new(&c->is, e)) < 0 ||
-	    (rc = world_adopt(c->is, &c->head_files, NULL, 0, true, e)) < 0)
+	if ((rc = sides_read(ask->sides, ask->git, ask->has_base ? &ask->base_tree : NULL, &ask->head_tree, e)) < 0)
 		return rc;
-	if (c->ask->has_rules) {
-		if ((rc = git_files(c->git, &c->ask->rules_tree, c->mem, &c->rules_files, e)) < 0 || (rc = world_new(&c->by, e)) < 0 ||
-		    (rc = world_adopt(c->by, &c->rules_files, NULL, 0, true, e)) < 0)
-			return rc;
-		if (!world_site(c->by)->org || !world_site(c->by)->org->ok)
-			return err_set(e, ERR_INVALID, "the berth.yaml of --config-from is missing or has errors");
-	}
-	if (!c->ask->has_base)
+	c->is = sides_head(ask->sides);
+	if ((c->was = sides_base(ask->sides)))
+		c->live = count_environments(world_files(c->was));
+	if (!ask->has_rules)
 		return 0;
-	if ((rc = git_files(c->git, &c->ask->base_tree, c->mem, &c->base_files, e)) < 0 || (rc = world_new(&c->was, e)) < 0)
+	if ((rc = git_files(ask->git, &ask->rules_tree, c->mem, &c->rules_files, e)) < 0 || (rc = world_new(&c->by, e)) < 0 ||
+	    (rc = world_adopt(c->by, &c->rules_files, NULL, 0, true, e)) < 0)
 		return rc;
-	c->live = count_environments(&c->base_files);
-	return world_adopt(c->was, &c->base_files, NULL, 0, true, e);
+	if (!world_site(c->by)->org || !world_site(c->by)->org->ok)
+		return err_set(e, ERR_INVALID, "the berth.yaml of --config-from is missing or has errors");
+	return 0;
+}
+
+/* All that is found; the head is left judged by its own berth.yaml. */
+static int
+find_all(struct range *c, struct changed *out, struct err *e)
+{
+	const struct doc *own = world_site(c->is)->org;
+	int rc;
+
+	if ((rc = git_tree_diff(c->ask->git, c->was ? &c->ask->base_tree : NULL, &c->ask->head_tree, 0, one_path, c, e)) < 0 ||
+	    (rc = shared_findings(c, e)) < 0)
+		return rc;
+	out->rules = rules_of_base(c);
+	rc = environments(c, e);
+	world_judge_by(c->is, own);
+	if (rc < 0)
+		return rc;
+	other_files(c);
+	out->files = *world_files(c->is);
+	out->checked = c->checked;
+	return check_guard(c, e);
 }
 
 int
 changed_findings(const struct changed_ask *ask, struct arena *mem, struct report *r, struct changed *out, struct err *e)
 {
-	struct range c = { .ask = ask, .git = ask->git, .mem = mem, .r = r, .paths = MAP_INIT };
-	const char *rules = NULL;
+	struct range c = { .ask = ask, .mem = mem, .r = r, .paths = MAP_INIT };
+	struct changed found = { 0 };
 	int rc;
 
 	c.totals = totals_new();
-	if ((rc = read_worlds(&c, e)) == 0)
-		rc = git_tree_diff(c.git, ask->has_base ? &ask->base_tree : NULL, &ask->head_tree, 0, one_path, &c, e);
-	if (rc == 0)
-		rc = shared_findings(&c, e);
-	if (rc == 0) {
-		rules = rules_of_base(&c);
-		rc = environments(&c, e);
-		other_files(&c);
-	}
-	if (rc == 0)
-		rc = check_guard(&c, e);
-	if (rc == 0)
-		*out = (struct changed){ .files = c.head_files, .checked = c.checked, .rules = rules };
-	world_free(c.is);
-	world_free(c.was);
+	if ((rc = read_worlds(&c, e)) == 0 && (rc = find_all(&c, &found, e)) == 0)
+		*out = found;
 	world_free(c.by);
 	totals_free(c.totals);
 	map_free(&c.paths);

@@ -2,7 +2,6 @@
 /* Both trees rendered unit by unit; what differs is kept as values. Sums are preview_sums.c's. */
 #include "preview.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "plan/guard.h"
@@ -11,10 +10,6 @@
 #include "validate/cost.h"
 
 #define UNIT_MAX ((size_t)128 << 20) /* one owner's bundles, on both sides */
-
-struct preview {
-	struct world *base, *head;
-};
 
 struct run {
 	const struct preview_ask *ask;
@@ -194,22 +189,20 @@ compare_env(struct run *p, struct arena *mem, const char *unit, const struct bot
 
 /* One environment on both sides; either may be missing. */
 static int
-one_env(struct run *p, const char *owner, const char *name, struct err *e)
+one_env(struct run *p, const char *owner, const char *name, const struct env_result *is, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(UNIT_MAX);
 	const char *unit = arena_printf(mem, "envs/%s/%s", owner, name);
-	struct both b = { 0 };
+	struct both b = { .found = is != NULL, .absent = preview_holds_absent(p->holds, owner, name) };
 	int rc;
 
+	if (is)
+		b.is = *is;
 	if (p->base) {
 		if ((rc = world_env(p->base, mem, owner, name, true, &b.was, e)) < 0 && rc != ERR_NOTFOUND)
 			return rc;
 		b.had = rc == 0;
 	}
-	if ((rc = world_env(p->head, mem, owner, name, true, &b.is, e)) < 0 && rc != ERR_NOTFOUND)
-		return rc;
-	b.found = rc == 0;
-	b.absent = preview_holds_absent(p->holds, owner, name);
 	if (b.found && !b.is.ok)
 		invalid_env(p, unit, &b);
 	else
@@ -240,6 +233,15 @@ count_head(void *ctx, const struct env_result *r, struct err *e)
 	return 0;
 }
 
+static int
+compare_head(void *ctx, const struct env_result *r, struct err *e)
+{
+	struct run *p = ctx;
+
+	preview_sums_is(p->sums, r);
+	return one_env(p, r->owner, r->name, r, e);
+}
+
 /* Not touched: its environments count in sums, and as they are. */
 static void
 same_owner(struct run *p, const struct owner_result *was, const struct owner_result *is)
@@ -248,32 +250,54 @@ same_owner(struct run *p, const struct owner_result *was, const struct owner_res
 	p->out->envs += was->n - was->bad;
 }
 
+/* Environments that are gone, both lists sorted. */
+static int
+gone_envs(struct run *p, const struct owner_result *was, const struct owner_result *is, struct err *e)
+{
+	int rc;
+
+	for (size_t i = 0, k = 0; i < was->n; i++) {
+		while (k < is->n && strcmp(is->names[k], was->names[i]) < 0)
+			k++;
+		if ((k == is->n || strcmp(is->names[k], was->names[i]) != 0) && (rc = one_env(p, is->owner, was->names[i], NULL, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Of the owner's own set, before those of the environments, which stand since `first`. */
+static void
+own_set(struct run *p, struct arena *mem, size_t first, const struct owner_result *was, const struct owner_result *is)
+{
+	struct planned_row *rows, own;
+
+	if (!one_unit(p, mem, arena_printf(mem, "users/%s", is->owner), was->bundle, is->bundle))
+		return;
+	rows = p->out->rows;
+	own = rows[p->out->n - 1];
+	memmove(&rows[first + 1], &rows[first], (p->out->n - 1 - first) * sizeof(*rows));
+	rows[first] = own;
+}
+
 static int
 one_owner(struct run *p, const char *owner, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(UNIT_MAX);
-	struct map names AUTO_MAP = MAP_INIT;
 	struct owner_result was = { 0 }, is = { 0 };
 	bool render = p->all || map_has(&p->touched, owner) || preview_holds_concern(p->holds, owner);
-	const char *name;
+	size_t first = p->out->n;
 	int rc;
 
 	if ((p->base && (rc = world_owner(p->base, mem, owner, render, count_base, p, &was, e)) < 0) ||
-	    (rc = world_owner(p->head, mem, owner, render, count_head, p, &is, e)) < 0)
+	    (rc = world_owner(p->head, mem, owner, render, render ? compare_head : count_head, p, &is, e)) < 0)
 		return rc;
 	if (!render) {
 		same_owner(p, &was, &is);
 		return 0;
 	}
-	(void)one_unit(p, mem, arena_printf(mem, "users/%s", owner), was.bundle, is.bundle);
-	for (size_t i = 0; i < is.n; i++)
-		(void)map_put(&names, is.names[i], NULL);
-	for (size_t i = 0; i < was.n; i++)
-		(void)map_put(&names, was.names[i], NULL);
-	for (size_t i = 0; map_next(&names, &i, &name, NULL);)
-		if ((rc = one_env(p, owner, name, e)) < 0)
-			return rc;
-	return 0;
+	if ((rc = gone_envs(p, &was, &is, e)) == 0)
+		own_set(p, mem, first, &was, &is);
+	return rc;
 }
 
 static int
@@ -299,6 +323,23 @@ all_owners(struct run *p, struct err *e)
 }
 
 static int
+note_team(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
+{
+	(void)mem;
+	(void)f;
+	(void)e;
+	(void)map_put(ctx, name, NULL);
+	return 0;
+}
+
+/* In the order of their files, whatever was read first. */
+static int
+note_teams(const struct world *w, struct map *teams, struct err *e)
+{
+	return w ? doc_each(world_files(w), KIND_TEAM, "teams/", note_team, teams, e) : 0;
+}
+
+static int
 shared_units(struct run *p, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(UNIT_MAX);
@@ -310,10 +351,8 @@ shared_units(struct run *p, struct err *e)
 	if ((p->base && (rc = world_org(p->base, mem, &was, e)) < 0) || (rc = world_org(p->head, mem, &is, e)) < 0)
 		return rc;
 	(void)one_unit(p, mem, "org", was, is);
-	for (size_t i = 0; map_next(&world_site(p->head)->docs[KIND_TEAM], &i, &team, NULL);)
-		(void)map_put(&teams, team, NULL);
-	for (size_t i = 0; p->base && map_next(&world_site(p->base)->docs[KIND_TEAM], &i, &team, NULL);)
-		(void)map_put(&teams, team, NULL);
+	if ((rc = note_teams(p->head, &teams, e)) < 0 || (rc = note_teams(p->base, &teams, e)) < 0)
+		return rc;
 	for (size_t i = 0; map_next(&teams, &i, &team, NULL);) {
 		was = NULL;
 		if ((p->base && (rc = world_team(p->base, mem, team, &was, e)) < 0) ||
@@ -342,7 +381,7 @@ touch(struct run *p, const char *path)
 static bool
 find_touched(struct run *p)
 {
-	const struct files *x = p->ask->base, *y = p->ask->head;
+	const struct files *x = world_files(p->base), *y = world_files(p->head);
 
 	for (size_t i = 0, k = 0; i < x->n || k < y->n;) {
 		int order = i == x->n ? 1 : k == y->n ? -1 : strcmp(x->entries[i].path, y->entries[k].path);
@@ -391,45 +430,15 @@ all_units(struct run *p, struct err *e)
 }
 
 int
-preview_make(struct preview *p, const struct preview_ask *ask, struct arena *mem, struct planned *out, struct err *e)
+preview_make(const struct preview_ask *ask, struct arena *mem, struct planned *out, struct err *e)
 {
 	struct planned made = { 0 };
-	struct run r = { .ask = ask, .base = ask->base ? p->base : NULL, .head = p->head, .mem = mem, .out = &made };
-	int rc = world_adopt(p->head, ask->head, NULL, 0, true, e);
+	struct run r = { .ask = ask, .base = sides_base(ask->sides), .head = sides_head(ask->sides), .mem = mem, .out = &made };
+	int rc = all_units(&r, e);
 
-	if (rc == 0 && ask->base)
-		rc = world_adopt(p->base, ask->base, NULL, 0, true, e);
-	if (rc == 0)
-		rc = all_units(&r, e);
-	world_live_by(p->head, NULL, NULL);
+	world_live_by(r.head, NULL, NULL);
 	map_free(&r.touched);
 	if (rc == 0)
 		*out = made;
 	return rc;
-}
-
-int
-preview_new(struct preview **out, struct err *e)
-{
-	struct preview *p = calloc(1, sizeof(*p));
-	int rc;
-
-	if (!p)
-		abort();
-	if ((rc = world_new(&p->head, e)) < 0 || (rc = world_new(&p->base, e)) < 0) {
-		preview_free(p);
-		return rc;
-	}
-	*out = p;
-	return 0;
-}
-
-void
-preview_free(struct preview *p)
-{
-	if (!p)
-		return;
-	world_free(p->head);
-	world_free(p->base);
-	free(p);
 }

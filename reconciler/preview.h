@@ -2,18 +2,11 @@
 /* What a change from one tree to another does, found out by rendering both: for `berth plan` and for pull requests. No cluster and no network. */
 #pragma once
 
-#include "lib/base/files.h"
+#include "sides.h"
 #include "status/planned.h"
 
-/* Two worlds, used for one change after the other. Not for several threads. */
-struct preview;
-
-int preview_new(struct preview **out, struct err *e) MUST_USE;
-void preview_free(struct preview *p); /* NULL is fine */
-
 struct preview_ask {
-	const struct files *base;   /* NULL: nothing is there yet */
-	const struct files *head;
+	struct sides *sides;        /* which have read both trees */
 	const struct files *status; /* of the status branch, to know who waits already; NULL: all of the base is live */
 	/*
 	 * Renders only owners whose files differ, and those who wait, when nothing outside envs/ differs; what is wrong with others is left out.
@@ -23,7 +16,7 @@ struct preview_ask {
 };
 
 /*
- * Everything in *out lives in mem, up to some kilobytes an environment that changes. The three sets must stay valid until this returns. ERR_INVALID: the
- * head is no tree that berth would apply (the first finding, and a hint). A base that berth would not apply counts as none.
+ * Everything in *out lives in mem, up to some kilobytes an environment that changes. ERR_INVALID: the head is no tree that berth would apply (the first
+ * finding, and a hint). A base that berth would not apply counts as none.
  */
-int preview_make(struct preview *p, const struct preview_ask *ask, struct arena *mem, struct planned *out, struct err *e) MUST_USE;
+int preview_make(const struct preview_ask *ask, struct arena *mem, struct planned *out, struct err *e) MUST_USE;

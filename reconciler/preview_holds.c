@@ -6,7 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/doc/yaml.h"
+#include "status/document.h"
 #include "status/status.h"
 #include "validate/holds.h"
 
@@ -34,17 +34,9 @@ free_holds(void *p)
 static struct value *
 read_doc(const struct preview_holds *h, struct arena *mem, const char *owner, const char *name)
 {
-	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name), *bytes;
-	const struct file_entry *f = h->status ? files_find(h->status, path) : NULL;
-	struct report ignored;
-	struct value *v;
-	size_t len;
+	struct value *v = NULL;
 
-	report_init(&ignored, mem);
-	if (!f || h->status->read(h->status->ctx, f, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
-	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
-		return NULL;
-	return v;
+	return h->status && status_read_files(h->status, status_path(mem, owner, name), mem, &v, NULL) == 0 ? v : NULL;
 }
 
 static bool

@@ -5,8 +5,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/doc/yaml.h"
 #include "reconcile_pass.h"
+#include "status/document.h"
 
 #define WALK_MAX 256       /* commits of main that are asked which of them changed a file */
 #define WALK_FINDS_MAX 8192 /* looks into trees for all files together */
@@ -77,23 +77,19 @@ read_at(struct pass *p, const struct oid *commit, const char *path, struct arena
 static struct value *
 status_doc(struct pass *p, struct arena *mem, const char *path)
 {
-	struct report ignored;
-	const char *bytes;
+	struct git_repo *g = source_git(p->r->c.source);
+	struct git_commit_info c;
 	struct value *v;
-	size_t len;
 
-	report_init(&ignored, mem);
-	if (!p->heads.has_status || !read_at(p, &p->heads.status, path, mem, &bytes, &len) ||
-	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0)
-		return NULL;
-	return v;
+	return p->heads.has_status && git_commit_read(g, &p->heads.status, mem, &c, NULL) == 0 &&
+	       status_read_tree(g, &c.tree, path, mem, &v, NULL) == 0 ? v : NULL;
 }
 
 int
 live_spec(void *ctx, struct arena *mem, const char *owner, const char *name, const char **bytes, size_t *len)
 {
 	struct pass *p = ctx;
-	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name);
+	const char *path = status_path(mem, owner, name); /* of the spec too */
 	const struct value *v;
 	struct oid commit;
 
@@ -112,7 +108,7 @@ static bool
 read_status(void *ctx, const char *owner, const char *name, struct use *out, int64_t *since)
 {
 	struct pass *p = ctx;
-	const struct value *v = status_doc(p, p->mem, arena_printf(p->mem, "envs/%s/%s.yaml", owner, name));
+	const struct value *v = status_doc(p, p->mem, status_path(p->mem, owner, name));
 
 	*since = 0;
 	if (!v)

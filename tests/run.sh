@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs everything that prints TAP: built unit, conformance and fuzz replay programs of $1 (build/asan), then the
-# end-to-end scripts in order. With more arguments only those programs and scripts are run.
+# Runs everything that prints TAP: built unit, conformance and fuzz replay programs of $1 (build/asan) and the
+# end-to-end scripts. With more arguments only those programs and scripts are run.
 # A crash, a non-zero exit, a missing or wrong plan count as failures. Last line: N passed, N failed, N skipped.
 # What is to be run on a real control plane gets it built first, once (tests/peers/install.sh); BERTH_PEERS=none leaves
-# those tests out. Where it cannot be built they are skipped, with CI=true they fail. TEST_JOBS=1: one after the other, shown as they go.
+# those tests out. Where it cannot be built they are skipped, with CI=true they fail.
+# TEST_JOBS (3) run at once, those that took longest the last time first. TEST_JOBS=1: one after the other, shown as they go.
 set -u
 out=${1:-build/asan}
 [ $# -gt 0 ] && shift
@@ -23,7 +24,7 @@ export BERTH_PEERS="${BERTH_PEERS:-${XDG_CACHE_HOME:-$real_home/.cache}/berth-pe
 case $BERTH_PEERS in /* | none) ;; *) BERTH_PEERS=$PWD/$BERTH_PEERS ;; esac
 export HOME="$work/home" GIT_CONFIG_NOSYSTEM=1
 unset XDG_CONFIG_HOME GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE BERTH_SHARE
-jobs=${TEST_JOBS:-2}
+jobs=${TEST_JOBS:-3}
 [ $# -gt 1 ] || [ -n "${TEST_JOBS:-}" ] || { [ $# -eq 1 ] && jobs=1; }
 
 # one NAME COMMAND...
@@ -60,6 +61,7 @@ one() {
 	}' "$mine/out" >"$mine/sum"
 	cat "$mine/sum" >>"$mine/sums"
 	read -r good bad skip secs <"$mine/sum"
+	echo "${name##*/} $secs" >>"$mine/seconds"
 	{
 		flock 9 # what two tests print does not mix
 		[ "$jobs" = 1 ] || cat "$mine/out"
@@ -115,6 +117,25 @@ fi
 # root file systems, likewise
 ! needs roots || HOME=$real_home XDG_CONFIG_HOME=$real_config python3 tests/e2e/roots.py
 
+# The longest first, so that none is what all wait for at the end: by the seconds of the last run, which are kept beside the peers;
+# what has none there takes as long as a guess by what it starts.
+kept=$BERTH_PEERS/seconds
+longest_first() {
+	if [ -f "$kept" ]; then cp "$kept" "$work/took"; else : >"$work/took"; fi
+	grep '^tests/e2e/' "$work/list" | xargs grep -lE '^(import|from) (kube|node|gitea|forge_site)|\bDaemon\b' /dev/null >"$work/starts"
+	awk '
+		FILENAME ~ /took$/ { took[$1] = $2; next }
+		FILENAME ~ /starts$/ { starts[$0]; next }
+		{ name = $0; sub(".*/", "", name); print name in took ? took[name] : $0 in starts ? 40 : /^tests\/e2e\// ? 10 : 1, $0 }
+		' "$work/took" "$work/starts" "$work/list" | sort -k1,1nr -s | cut -d' ' -f2- >"$work/sorted" && mv "$work/sorted" "$work/list"
+}
+# Another run may do the same: the file is a whole one, of either.
+keep_seconds() {
+	[ -d "$BERTH_PEERS" ] || return 0
+	cat "$work/took" "$work"/lane*/seconds | awk '{ took[$1] = $2 } END { for (name in took) print name, took[name] }' | sort >"$kept.$$" &&
+		mv "$kept.$$" "$kept"
+}
+
 # claim FILE: runs what is on it and nobody has begun. The list is on descriptor 3: tests get an empty standard input.
 claim() {
 	while read -r item <&3; do
@@ -122,12 +143,15 @@ claim() {
 	done 3<"$1"
 }
 
-# Tests mostly wait: two at a time. Those on a real node count what the machine has before and after, so they follow each other.
+[ "$jobs" = 1 ] || longest_first
+
+# Tests mostly wait: more than there are processors. Those on a real node count what the machine has before and after, so they follow
+# each other.
 grep '^tests/e2e/.*\.py$' "$work/list" | xargs grep -lE '^(import|from) node\b' /dev/null >"$work/alone" 2>/dev/null
 grep -vxFf "$work/alone" "$work/list" >"$work/others"
 lane() {
 	mine=$work/lane$1
-	mkdir "$mine" && : >"$mine/sums" && : >"$mine/failures"
+	mkdir "$mine" && : >"$mine/sums" && : >"$mine/failures" && : >"$mine/seconds"
 	[ "$1" != 1 ] || claim "$work/alone"
 	claim "$work/others"
 }
@@ -136,14 +160,15 @@ if [ "$jobs" = 1 ]; then
 	lane 1
 else
 	lanes=
-	for n in 1 2; do
-		lane $n &
+	for n in $(seq "$jobs"); do
+		lane "$n" &
 		lanes="$lanes $!"
 	done
 	# shellcheck disable=SC2064,SC2086 # these very processes
 	trap "kill $lanes 2>/dev/null; exit 130" INT TERM
 	# shellcheck disable=SC2086
 	wait $lanes
+	keep_seconds
 fi
 cat "$work"/lane*/failures >"$work/failures"
 read -r passed failed skipped <<-END

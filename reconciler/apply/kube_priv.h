@@ -198,7 +198,7 @@ struct target_kube {
 	size_t requests, writes;
 	struct arena *scratch;  /* of one answer */
 	struct lease *lease;    /* NULL: this process alone */
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 	struct err pod_trouble, parent_trouble; /* of the pods' list and watch, and of the inventory: until they work again; code 0: none */
 };
 

@@ -2,6 +2,8 @@
 /* Target kubernetes: server-side apply of what changed, prune, drift repair and health, on one API server. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "lib/kube/config.h"
 #include "lib/seal/decryptor.h"
 #include "plan/target.h"
@@ -13,7 +15,7 @@ struct target_kube_options {
 	const char *state_dir;  /* what our own writes made of each object is remembered here; NULL: nowhere */
 	const char *lease;      /* identity for leader election; NULL: this process alone writes */
 	struct decryptor *decryptor; /* opens what Secrets are made of; borrowed. NULL: there is no master key, no sealed Secret is delivered */
-	const volatile bool *cancel; /* ends waiting early; may be NULL */
+	const atomic_bool *cancel; /* ends waiting early; may be NULL */
 };
 
 /* Reads the credentials; the cluster is asked at the first pass. */

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/approve_pull.h"
+#include "cli/forge_args.h"
 #include "cli/prove.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
@@ -21,6 +23,8 @@ struct work {
 	const struct args *a;
 	struct proved p;
 	struct oid from, to; /* trees */
+	bool is_pull;
+	struct pull_meant pull;
 	struct approval approval;
 	struct buf text;
 };
@@ -42,16 +46,20 @@ tree_of(struct work *w, const char *rev, struct oid *out, struct err *e)
 	return 0;
 }
 
-/* A branch that others pushed has no name of its own in a clone: who sends it says "alice-bigger", and git has origin/alice-bigger. */
+/*
+ * A branch that others pushed has no name of its own in a clone: who sends it says "alice-bigger", and git has origin/alice-bigger. Nor is it the beginning of some
+ * commit's id, where its name could be one.
+ */
 static const char *
 rev_of(struct work *w, const char *name)
 {
-	const char *there = arena_printf(w->a->mem, "refs/remotes/origin/%s", name);
+	const char *here = arena_printf(w->a->mem, "refs/heads/%s", name), *there = arena_printf(w->a->mem, "refs/remotes/origin/%s", name);
+	bool like_id = !name[strspn(name, "0123456789abcdef")];
 	struct oid id;
 
-	if (git_rev_parse(w->p.git, name, &id, NULL) == ERR_NOTFOUND && git_ref_read(w->p.git, there, &id, NULL) == 0)
-		return there;
-	return name;
+	if (git_ref_read(w->p.git, there, &id, NULL) < 0 || git_ref_read(w->p.git, here, &id, NULL) == 0)
+		return name;
+	return like_id || git_rev_parse(w->p.git, name, &id, NULL) == ERR_NOTFOUND ? there : name;
 }
 
 /* Since it left main. */
@@ -68,14 +76,29 @@ find_branch(struct work *w, const char *rev, struct err *e)
 	return tree_of(w, hex, &w->from, e);
 }
 
-/* BASE..HEAD: between the two; REV: since it left main; nothing: all that waits. */
+/* The head that is fetched here is the one that is shown, and the one that is approved. */
+static int
+find_pull(struct work *w, struct err *e)
+{
+	char fork[OID_HEX];
+	int rc;
+
+	if ((rc = pull_fetch(&w->pull, e)) < 0 || (rc = pull_show(&w->pull, e)) < 0)
+		return rc;
+	oid_hex(&w->pull.fork, fork);
+	return (rc = tree_of(w, fork, &w->from, e)) < 0 ? rc : tree_of(w, w->pull.hex, &w->to, e);
+}
+
+/* BASE..HEAD: between the two; a pull request or REV: since it left main; nothing: all that waits. */
 static int
 find_changes(struct work *w, struct err *e)
 {
-	const char *arg = w->a->npos ? w->a->pos[0] : NULL, *dots = arg ? strstr(arg, "..") : NULL;
+	const char *arg = w->a->npos ? w->a->pos[0] : NULL, *dots = arg && !w->is_pull ? strstr(arg, "..") : NULL;
 	int rc;
 
-	if (!arg) {
+	if (w->is_pull) {
+		rc = find_pull(w, e);
+	} else if (!arg) {
 		w->from = w->p.proof->tree;
 		rc = tree_of(w, w->p.main_ref, &w->to, e);
 	} else if (dots) {
@@ -89,6 +112,8 @@ find_changes(struct work *w, struct err *e)
 	if (w->approval.changes.n)
 		return 0;
 	(void)err_set(e, ERR_NOTFOUND, arg ? "%s changes nothing" : "nothing waits for an approval", arg);
+	if (w->is_pull)
+		return err_hint(e, "it is merged, or %s has all of it: `berth approve` without a number approves what waits there", w->p.branch);
 	return err_hint(e, "`berth status` and `berth verify` say what waits; give a branch or BASE..HEAD to approve what is not merged yet");
 }
 
@@ -335,16 +360,46 @@ confirm(struct work *w, struct err *e)
 	return err_set(e, ERR_CANCELLED, "not approved");
 }
 
+/* As the branch says now: where reviews count, a pull request is approved by one, unless a key is given. */
+static int
+takes_reviews(struct work *w, bool *out, struct err *e)
+{
+	enum approval_mode mode = APPROVAL_NONE;
+	struct git_commit_info c;
+	struct files files;
+	struct oid tip;
+	int rc;
+
+	*out = false;
+	if (!w->is_pull || args_said(w->a, "key") || args_flag(w->a, "print"))
+		return 0;
+	if ((rc = git_rev_parse(w->p.git, w->p.main_ref, &tip, e)) < 0 || (rc = git_commit_read(w->p.git, &tip, w->a->mem, &c, e)) < 0 ||
+	    (rc = git_files(w->p.git, &c.tree, w->a->mem, &files, e)) < 0 || (rc = approval_mode_read(&files, &mode, e)) < 0)
+		return rc;
+	*out = mode == APPROVAL_FORGE;
+	return 0;
+}
+
 static int
 approve(struct work *w, struct err *e)
 {
 	const char *sig = NULL;
+	bool by_review;
 	size_t n = 0;
 	int rc;
 
 	if (args_str(w->a, "add", NULL))
 		return add(w, e);
-	if ((rc = find_changes(w, e)) < 0 || (rc = show_changes(w, e)) < 0 || (rc = make_text(w, e)) < 0)
+	if (w->a->npos && (rc = pull_mean(w->a, &w->p, w->a->pos[0], &w->pull, e)) != 0) {
+		if (rc < 0)
+			return rc;
+		w->is_pull = true;
+	}
+	if ((rc = find_changes(w, e)) < 0 || (rc = show_changes(w, e)) < 0 || (rc = takes_reviews(w, &by_review, e)) < 0)
+		return rc;
+	if (by_review)
+		return !w->pull.forge || (rc = confirm(w, e)) == 0 ? pull_review(&w->pull, e) : rc;
+	if ((rc = make_text(w, e)) < 0)
 		return rc;
 	if (args_flag(w->a, "print")) {
 		(void)fwrite(w->text.data, 1, w->text.len, stdout);
@@ -365,6 +420,7 @@ run(const struct args *a, struct err *e)
 		return rc;
 	rc = approve(&w, e);
 	buf_free(&w.text);
+	pull_meant_close(&w.pull);
 	prove_close(&w.p);
 	return rc < 0 ? rc : EXIT_FINE;
 }
@@ -377,16 +433,19 @@ static const struct opt opts[] = {
 	{ "print", NULL, "print the text to sign: ssh-keygen -Y sign -n " APPROVAL_NAMESPACE " -f KEY FILE" },
 	{ "add", "FILE", "hand over what was signed elsewhere: FILE and FILE.sig" },
 	{ "no-push", NULL, "leave it in the clone" },
+	FORGE_PERSON_OPTS,
 	{ NULL, NULL, NULL },
 };
 
 const struct verb cmd_approve = {
-	.name = "approve", .args = "[BRANCH|BASE..HEAD]", .summary = "approve a change with your key: a branch, a range, or all that waits",
-	.examples = "berth approve -C envs origin/alice-bigger --key ~/.ssh/approver\n"
+	.name = "approve", .args = "[PULL|BRANCH|BASE..HEAD]", .summary = "approve a change: a pull request, a branch, a range, or all that waits",
+	.examples = "berth approve -C envs 42                           pull request 42 (#42 where there is a branch of that name); its address will do, too\n"
+	            "berth approve -C envs origin/alice-bigger --key ~/.ssh/approver\n"
 	            "berth approve -C envs                              all that is on main and waits\n"
 	            "berth approve -C envs pr --print >approval; ssh-keygen -Y sign -n " APPROVAL_NAMESPACE " -f KEY approval; berth approve -C envs --add approval\n",
 	.details = "The approval lists every file of the change with its old and new version. It counts whatever button merges it (merge, squash, rebase)\n"
 	           "and also when main has moved on meanwhile, for exactly this change, once. It is pushed as a ref below " APPROVAL_REFS ";\n"
-	           "who may approve what is in berth.yaml, teams/ and approvers/allowed_signers of what is trusted already.",
+	           "of a pull request exactly the head that is shown is approved. With approvals.mode forge it is approved by a review on the forge, with the\n"
+	           "token of --forge-token-file (--key signs all the same). Who may approve what is in berth.yaml, teams/ and approvers/allowed_signers of what is trusted already.",
 	.opts = opts, .max = 1, .run = run,
 };

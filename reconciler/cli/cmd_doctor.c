@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/doctor.h"
+#include "cli/forge_args.h"
 #include "cli/tree.h"
 #include "cli/units.h"
 #include "lib/base/clock.h"
@@ -402,18 +403,24 @@ run(const struct args *a, struct err *e)
 	struct arena *AUTO_ARENA mem = arena_new((size_t)2 << 30);
 	struct args own = *a;
 	struct doctor d = { .a = &own, .mem = mem, .inventory = args_str(a, "inventory-namespace", "berth-system") };
+	const char *target = args_str(a, "target", "kubernetes");
 	struct err trouble = { 0 };
 	enum output form;
 	int rc;
 
+	if (!str_eq(target, "kubernetes") && !str_eq(target, "git"))
+		return err_set(e, ERR_USAGE, "--target %s: write git or kubernetes", target);
 	own.mem = mem;
 	d.found = value_list(mem);
 	if ((rc = args_output(a, &form, e)) < 0)
 		return rc;
 	read_tree(&d);
 	repository(&d);
+	doctor_forge(&d);
 	doctor_secrets(&d);
-	if ((rc = cluster_of_args(&own, &d.c, &trouble)) == 0)
+	if (str_eq(target, "git"))
+		rc = 0;
+	else if ((rc = cluster_of_args(&own, &d.c, &trouble)) == 0)
 		rc = examine(&d, &trouble);
 	else if (rc == ERR_UNAVAILABLE)
 		rc = ERR_INVALID; /* of the file, not of the server */
@@ -432,6 +439,9 @@ static const struct opt opts[] = {
 	{ "branch", "NAME", "its reviewed branch (default: main)" },
 	{ "token-file", "FILE", "HTTP: a file whose first line is the token or password" },
 	{ "username", "NAME", "user that goes with the token" },
+	{ "forge", "github|gitlab|gitea", "does it answer, and what may the token do there?" },
+	FORGE_OPTS,
+	{ "target", "git|kubernetes", "git: no cluster is asked (default: kubernetes)" },
 	CLUSTER_OPTS,
 	{ "inventory-namespace", "NAME", "where berth keeps its inventory and lease (default: berth-system)" },
 	{ "o", "table|json|yaml", "how to print it" },
@@ -439,9 +449,10 @@ static const struct opt opts[] = {
 };
 
 const struct verb cmd_doctor = {
-	.name = "doctor", .args = "", .summary = "check cluster, rights, features and repository before berth writes anything",
+	.name = "doctor", .args = "", .summary = "check cluster, rights, features, repository and forge before berth writes anything",
 	.examples = "berth doctor -C environments             with the kubeconfig of this machine\n"
 	            "berth doctor --kubeconfig lab --context lab -C environments --repo environments.git\n"
+	            "berth doctor --target git --repo https://git.example/lab/envs.git --token-file token --forge gitea\n"
 	            "berth doctor -o json | jq '.checks[] | select(.result != \"ok\")'\n",
 	.details = "Writes nothing (it asks by dry run and access reviews). Run it with the credentials of the daemon. Exit 0: all ok or\n"
 	           "worth a look, 1: something keeps berth from working, 3: the cluster cannot be reached.",

@@ -164,8 +164,7 @@ make(struct making *m, struct err *e)
 	done.file = m->path;
 	if ((rc = propose_make(&m->p, file, 1, branch, message, &done, e)) < 0)
 		return rc;
-	propose_print(&m->p, &done);
-	return EXIT_FINE;
+	return propose_tell(&m->p, message, &done, e);
 }
 
 static int
@@ -200,9 +199,11 @@ const struct verb cmd_new = {
 	.examples = "berth new train                                         asks at most five questions, Enter takes the default\n"
 	            "berth new train --flavor gpu-small --image pytorch --gpus 2 --access ssh,jupyter --ttl 72h --no-input\n"
 	            "berth new bo/shell --flavor cpu-small --no-push         somebody else's; the branch stays in the clone\n"
-	            "berth new train --flavor gpu-small -o json              {file, branch, commit, link, pushed}\n",
+	            "berth new train --flavor gpu-small -o json              {file, branch, commit, link, pushed, pull}\n"
+	            "berth new train --forge-token-file ~/.config/berth/token  opens the pull request, too\n",
 	.details = "Writes envs/<you>/NAME.yaml with the fewest lines, on a branch env/<you>/NAME from the origin's main. Your work tree, index and branch stay as they\n"
 	           "are. It is checked before anything is written, as `berth validate` does: with errors nothing is (exit 1). git makes the commit in your name, signed\n"
-	           "where commit.gpgsign is set, and pushes it; then the link that opens the pull request is printed. Without an origin the file is written here.",
+	           "where commit.gpgsign is set, and pushes it; then the link that opens the pull request is printed; with a\n"
+	           "token (--forge-token-file, BERTH_FORGE_TOKEN_FILE) it is opened, and its number and address are printed. Without an origin the file is written here.",
 	.opts = opts, .max = 1, .run = run,
 };

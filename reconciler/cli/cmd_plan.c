@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/planned_line.h"
 #include "cli/tree.h"
 #include "lib/git/clone.h"
 #include "preview.h"
@@ -127,22 +128,13 @@ note_guard(const struct planned *p)
 static void
 print_text(const struct planned *p, const char *base, const char *head)
 {
-	struct buf text AUTO_BUF = BUF_INIT(PLAN_MAX);
+	struct buf text AUTO_BUF = BUF_INIT(PLAN_MAX), line AUTO_BUF = BUF_INIT(0);
 
 	for (size_t i = 0; i < p->n; i++)
 		row_lines(&text, &p->rows[i]);
 	(void)printf("Plan %s -> %s (what the files ask for; no cluster was read)\n%s", base, head, buf_cstr(&text));
-	(void)printf("%zu to create, %zu to change (%zu with a restart), %zu to delete, %zu unchanged", p->count[ACTION_CREATE],
-	             p->count[ACTION_CHANGE], p->restarts, p->count[ACTION_DELETE], p->same);
-	if (p->data)
-		(void)printf(", DATA AT STAKE in %zu", p->data);
-	if (p->refused)
-		(void)printf(", REFUSED in part in %zu", p->refused);
-	if (p->waiting)
-		(void)printf(", %zu WAITING for room", p->waiting);
-	if (p->invalid)
-		(void)printf(", %zu NOT VALID and left as %s", p->invalid, p->invalid == 1 ? "it is" : "they are");
-	(void)printf(".\n");
+	planned_line(p, &line);
+	(void)printf("%s\n", buf_cstr(&line));
 	if (p->compared)
 		note_guard(p);
 }
@@ -290,17 +282,17 @@ print_markdown(const struct args *a, const struct planned *p, const struct trees
 static int
 make_plan(const struct args *a, struct trees *t, struct planned *out, struct err *e)
 {
-	struct preview_ask ask = { .head = &t->head };
-	struct preview *preview;
+	struct preview_ask ask = { 0 };
 	int rc, has_base;
 
 	if ((rc = tree_of_args(a, &t->head, &t->head_label, e)) < 0 || (has_base = rc = base_files(a, &t->base, &t->base_commit, e)) < 0 ||
-	    (rc = preview_new(&preview, e)) < 0)
+	    (rc = sides_new(&ask.sides, e)) < 0)
 		return rc;
-	ask.base = has_base ? &t->base : NULL;
 	ask.status = has_base && status_files(a, &t->status) ? &t->status : NULL;
-	rc = preview_make(preview, &ask, a->mem, out, e);
-	preview_free(preview);
+	rc = sides_take(ask.sides, has_base ? &t->base : NULL, &t->head, e);
+	if (rc == 0)
+		rc = preview_make(&ask, a->mem, out, e);
+	sides_free(ask.sides);
 	return rc;
 }
 

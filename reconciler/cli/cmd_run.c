@@ -8,12 +8,12 @@
 
 #include "cli/cluster.h"
 #include "cli/dry_run.h"
+#include "cli/forge_args.h"
 #include "cli/tree.h"
 #include "daemon/daemon.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "lib/forge/address.h"
 
 static int
 set_up_log(const struct args *a, struct err *e)
@@ -124,42 +124,12 @@ run_daemon(const struct args *a, struct daemon_config *c, struct err *e)
 	return exit_code(&r, c->once);
 }
 
-/* Kind, API, repository and token; what is not given follows from --repo. */
-static int
-read_forge(const struct args *a, struct daemon_config *c, struct err *e)
-{
-	const char *kind = args_str(a, "forge", NULL), *url = args_str(a, "repo", "");
-	struct forge_config *f = &c->forge_as;
-	struct forge_address at = { 0 };
-
-	f->api = args_str(a, "forge-api", NULL);
-	f->repo = args_str(a, "forge-repo", NULL);
-	f->token_file = args_str(a, "forge-token-file", args_str(a, "token-file", NULL));
-	f->login = args_str(a, "forge-login", NULL);
-	if (!kind)
-		return f->api || f->repo || f->login ? err_set(e, ERR_USAGE, "--forge is missing: github, gitlab or gitea") : 0;
-	if (forge_kind_parse(kind, &f->kind) < 0)
-		return err_set(e, ERR_USAGE, "--forge %s: write github, gitlab or gitea", kind);
-	if (!f->token_file) {
-		(void)err_set(e, ERR_USAGE, "--forge needs a token that may read pull requests, set statuses and write comments");
-		return err_hint(e, "write it into a file that only berth can read: --forge-token-file FILE");
-	}
-	if ((!f->api || !f->repo) && forge_address(f->kind, url, a->mem, &at, e) < 0) {
-		e->code = ERR_USAGE;
-		return err_hint(e, "say where it is: --forge-api URL --forge-repo OWNER/NAME");
-	}
-	f->api = f->api ? f->api : at.api;
-	f->repo = f->repo ? f->repo : at.repo;
-	c->forge = true;
-	return 0;
-}
-
 static int
 run(const struct args *a, struct err *e)
 {
 	struct daemon_config c = { .once = args_flag(a, "once"), .listen = args_str(a, "listen", NULL),
 		.hook_secret = args_str(a, "hook-secret", NULL), .lease = args_flag(a, "lease") };
-	int rc = read_forge(a, &c, e);
+	int rc = forge_of_args(a, args_str(a, "repo", ""), &c.forge_as, &c.forge, e);
 
 	if (rc < 0)
 		return rc;
@@ -213,10 +183,7 @@ static const struct opt run_opts[] = {
 	{ "listen", "ADDR:PORT", "serve /healthz and /readyz, and with --hook-secret the hooks of forges" },
 	{ "hook-secret", "FILE", "take hooks at /hook/github, /hook/gitlab and /hook/gitea that are signed with it: a push is seen at once" },
 	{ "forge", "github|gitlab|gitea", "check pull requests there, comment their plan and what comes of it" },
-	{ "forge-token-file", "FILE", "its token (default: that of --token-file)" },
-	{ "forge-api", "URL", "its API (default: from --repo, as https://git.example/api/v1)" },
-	{ "forge-repo", "OWNER/NAME", "the repository there (default: from --repo)" },
-	{ "forge-login", "NAME", "who the token is, where the forge does not tell (a GitHub App: NAME[bot])" },
+	FORGE_OPTS,
 	{ "lease", NULL, "kubernetes: of several that run this, one applies and the others stand by" },
 	{ NULL, NULL, NULL },
 };

@@ -204,7 +204,8 @@ drop(struct work *w, struct err *e)
 static const struct {
 	const char *word;
 	int (*prepare)(struct work *w, struct err *e);
-} words[] = { { "add", add }, { "remove", drop } };
+	bool again; /* a branch of the same name is the same proposal; else it is what they came with, squashed perhaps */
+} words[] = { { "add", add, true }, { "remove", drop, false } };
 
 static int
 make(struct work *w, size_t word, struct err *e)
@@ -222,10 +223,10 @@ make(struct work *w, size_t word, struct err *e)
 		(void)printf("%s\n%s", w->path, w->changes[0].bytes);
 	if ((rc = propose_make(&w->p, w->changes, w->n, branch, w->message, &done, e)) < 0)
 		return rc;
-	propose_print(&w->p, &done);
+	rc = propose_tell(&w->p, w->message, &done, e);
 	if (args_flag(w->p.a, "admin"))
 		(void)fprintf(stderr, "note: the role admin sets limits; who may approve stands in berth.yaml (approvals.admins) and approvers/allowed_signers\n");
-	return EXIT_FINE;
+	return rc;
 }
 
 static int
@@ -241,8 +242,10 @@ run(const struct args *a, struct err *e)
 		return err_set(e, ERR_USAGE, "berth user %s: write add or remove", a->pos[0]);
 	if (!name_valid(w.name))
 		return err_set(e, ERR_USAGE, "%s: names are a lower-case letter, then letters, digits and single hyphens, at most 40 characters", w.name);
-	if ((rc = propose_open(a, &w.p, e)) == 0)
+	if ((rc = propose_open(a, &w.p, e)) == 0) {
+		w.p.renames = !words[word].again;
 		rc = make(&w, word, e);
+	}
 	propose_close(&w.p);
 	return rc;
 }
@@ -265,7 +268,8 @@ const struct verb cmd_user = {
 	.examples = "berth user add erin --email erin@example.com --key erin.pub --team vision\n"
 	            "berth user remove erin                      refused while erin has environments\n"
 	            "berth user remove erin --with-environments\n",
-	.details = "Makes or deletes users/NAME.yaml on a branch user/NAME from the origin's main, checked, committed and pushed as `berth new` does it. The uid is new and\n"
+	.details = "Makes or deletes users/NAME.yaml on a branch user/NAME from the origin's main, checked, committed and pushed as `berth new` does it (with a token\n"
+	           "the pull request is opened as well). Where the origin still has that branch, `remove` takes user/NAME-2. The uid is new and\n"
 	           "belongs to nobody else: sealed secrets are bound to it. A person who is named elsewhere (teams, shares) is removed there first.",
 	.opts = opts, .min = 2, .max = 2, .run = run,
 };

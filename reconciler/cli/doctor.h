@@ -33,6 +33,9 @@ int doctor_features(struct doctor *d, struct err *e) MUST_USE;
 /* Every right that berth needs, by SelfSubjectAccessReview. */
 int doctor_rights(struct doctor *d, struct err *e) MUST_USE;
 
+/* The forge of the daemon's options and its token, where they name one. */
+void doctor_forge(struct doctor *d);
+
 /* Locked memory and the decryptor's sandbox: of this machine, no server is asked. */
 void doctor_secrets(struct doctor *d);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -94,7 +95,7 @@ struct kept_signals {
 	struct sigaction interrupt, quit;
 };
 
-static volatile bool ended; /* Ctrl-C while git runs without the terminal */
+static atomic_bool ended; /* Ctrl-C while git runs without the terminal */
 
 static void
 on_interrupt(int sig)

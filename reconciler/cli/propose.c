@@ -7,9 +7,16 @@
 #include <unistd.h>
 
 #include "cli/check_tree.h"
-#include "cli/pull_link.h"
 #include "cli/tree.h"
 #include "lib/base/str.h"
+
+#define NAMES_MAX 9 /* of one branch */
+
+const char *
+propose_git(const struct proposal *p)
+{
+	return str_eq(p->dir, ".") ? "git" : arena_printf(p->mem, "git -C %s", p->dir);
+}
 
 /* -- opening -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -70,26 +77,26 @@ static int
 read_tree(struct proposal *p, struct err *e)
 {
 	static const char *const args[] = { "remote", "get-url", "origin", NULL };
+	int rc;
 
 	if (git_open(p->dir, &p->git, NULL) < 0)
 		p->git = NULL; /* any folder of files */
 	if (p->git)
 		p->url = person_git_get(&p->person, args);
+	if ((rc = forge_kind_of_person(p->a, p->url ? p->url : "", &p->kind, e)) < 0 || (rc = forge_of_person(p->a, p->url ? p->url : "", &p->forge, e)) < 0)
+		return rc;
 	return p->url ? read_base(p, e) : tree_from_dir(p->dir, p->mem, &p->files, e);
 }
 
 int
 propose_open(const struct args *a, struct proposal *p, struct err *e)
 {
-	const char *forge = args_str(a, "forge", NULL);
 	int rc;
 
 	*p = (struct proposal){ .a = a, .mem = a->mem, .dir = args_str(a, "C", ".") };
 	p->asks = !args_flag(a, "no-input") && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	p->person = (struct person_git){ p->mem, p->dir, p->asks };
 	p->base = args_said(a, "base") ? args_said(a, "base") : "main";
-	if (forge && forge_of_name(forge) == FORGE_UNKNOWN)
-		return err_set(e, ERR_USAGE, "--forge %s: write github, gitlab or gitea", forge);
 	if ((rc = args_output(a, &p->form, e)) < 0 || (rc = read_tree(p, e)) < 0 || (rc = world_new(&p->was, e)) < 0 ||
 	    (rc = world_adopt(p->was, &p->files, NULL, 0, true, e)) < 0)
 		return rc;
@@ -104,8 +111,20 @@ propose_close(struct proposal *p)
 	world_free(p->is);
 	world_free(p->was);
 	git_close(p->git);
+	forge_close(p->forge);
+	p->forge = NULL;
 	p->is = p->was = NULL;
 	p->git = NULL;
+}
+
+bool
+propose_rename(struct proposal *p, const char **branch)
+{
+	if (!p->stem || p->nth == NAMES_MAX)
+		return false;
+	p->nth = p->nth ? p->nth + 1 : 2;
+	*branch = arena_printf(p->mem, "%s-%u", p->stem, p->nth);
+	return true;
 }
 
 static int
@@ -129,7 +148,12 @@ propose_branch(struct proposal *p, const char *fallback, const char **branch, st
 	if (name && (rc = branch_named(p, name, fallback, e)) < 0)
 		return rc;
 	*branch = name ? name : fallback;
-	return p->url ? propose_room(p, *branch, &here, e) : 0;
+	if (!p->url)
+		return 0;
+	p->stem = name || !p->renames ? NULL : fallback;
+	while ((rc = propose_room(p, *branch, &here, e)) == ERR_DENIED && propose_rename(p, branch))
+		;
+	return rc;
 }
 
 /* -- checking --------------------------------------------------------------------------------------------------------------------------- */

@@ -16,14 +16,8 @@ struct making {
 	const char *branch, *ref; /* the ref's full name */
 	const char *commit;       /* 40 digits */
 	bool made;                /* the branch was not here before */
+	bool taken;               /* the origin has one of that name */
 };
-
-/* "git -C DIR", for a command that is to be typed. */
-static const char *
-git_here(const struct proposal *p)
-{
-	return str_eq(p->dir, ".") ? "git" : arena_printf(p->mem, "git -C %s", p->dir);
-}
 
 /* -- files, without an origin --------------------------------------------------------------------------------------------------------------- */
 
@@ -149,7 +143,7 @@ propose_room(struct proposal *p, const char *branch, bool *here, struct err *e)
 	if ((rc = git_is_ancestor(p->git, &there, &p->tip, e)) != 0)
 		return rc < 0 ? rc : 0;
 	(void)err_set(e, ERR_DENIED, "your clone has a branch %s already, with commits that %s has not", branch, p->base);
-	return err_hint(e, "push it (%s push origin %s), name another one with --branch, or replace it with --force", git_here(p), branch);
+	return err_hint(e, "push it (%s push origin %s), name another one with --branch, or replace it with --force", propose_git(p), branch);
 }
 
 static int
@@ -201,14 +195,38 @@ not_pushed(struct making *m, const struct git_said *said, struct err *e)
 {
 	int code = said->code == 1 ? ERR_DENIED : ERR_UNAVAILABLE; /* 1: a ref was rejected; else the origin was never asked */
 
-	if (strstr(said->why, "(stale info)") || is_in_the_way(said->why) || (code == ERR_DENIED && !*said->why && is_at_origin(m))) {
+	m->taken = strstr(said->why, "(stale info)") || is_in_the_way(said->why) || (code == ERR_DENIED && !*said->why && is_at_origin(m));
+	if (m->taken) {
 		drop_branch(m);
 		(void)err_set(e, ERR_DENIED, "the origin has a branch %s already%s%s", m->branch, is_in_the_way(said->why) ? ", or one in its way: " : "",
 		              is_in_the_way(said->why) ? said->why : "");
 		return err_hint(e, "is its pull request open? Change it there, name another branch with --branch, or replace it with --force");
 	}
 	(void)err_set(e, code, "%s%s%s", code == ERR_DENIED ? "the origin did not take it" : "the origin could not be asked", *said->why ? ": " : "", said->why);
-	return err_hint(e, "the branch is in your clone: %s push origin %s", git_here(m->p), m->branch);
+	return err_hint(e, "the branch is in your clone: %s push origin %s", propose_git(m->p), m->branch);
+}
+
+/* The origin's branch of that name, when main has all of it: then its pull request is done, and it is only in the way. */
+static bool
+is_merged_there(struct making *m, char hex[OID_HEX])
+{
+	const struct person_git quiet = { m->p->mem, m->p->dir, false };
+	const char *const args[] = { "ls-remote", "origin", m->ref, NULL };
+	struct git_said said;
+	struct oid there;
+
+	if (person_git(&quiet, args, &said, NULL) < 0 || said.code || strlen(said.out) < OID_HEX)
+		return false;
+	(void)snprintf(hex, OID_HEX, "%s", said.out);
+	return oid_parse(hex, &there) == 0 && git_is_ancestor(m->p->git, &there, &m->p->tip, NULL) == 1;
+}
+
+static int
+push_once(struct making *m, const char *lease, struct git_said *said, struct err *e)
+{
+	const char *const args[] = { "push", "-q", lease, "origin", arena_printf(m->p->mem, "%s:%s", m->ref, m->ref), NULL };
+
+	return person_git(&m->p->person, args, said, e);
 }
 
 static int
@@ -216,14 +234,19 @@ push(struct making *m, struct err *e)
 {
 	struct proposal *p = m->p;
 	const char *lease = args_flag(p->a, "force") ? "--force" : arena_printf(p->mem, "--force-with-lease=%s:", m->ref);
-	const char *const args[] = { "push", "-q", lease, "origin", arena_printf(p->mem, "%s:%s", m->ref, m->ref), NULL };
 	const char *tracked = arena_printf(p->mem, "refs/remotes/origin/%s", m->branch);
 	struct git_said said;
 	struct oid there, id;
+	char old[OID_HEX];
 	int rc;
 
-	if ((rc = person_git(&p->person, args, &said, e)) < 0)
+	if ((rc = push_once(m, lease, &said, e)) < 0)
 		return stopped(m, rc);
+	if (said.code == 1 && !args_flag(p->a, "force") && is_merged_there(m, old)) {
+		(void)fprintf(stderr, "note: the branch %s at the origin is merged, and this takes its place\n", m->branch);
+		if ((rc = push_once(m, arena_printf(p->mem, "%s%s", lease, old), &said, e)) < 0)
+			return stopped(m, rc);
+	}
 	if (said.code)
 		return not_pushed(m, &said, e);
 	if (git_ref_read(p->git, tracked, &there, NULL) == 0 && oid_parse(m->commit, &id) == 0 && oid_eq(&there, &id))
@@ -231,92 +254,34 @@ push(struct making *m, struct err *e)
 	return 0;
 }
 
-static const char *
-link_of(struct proposal *p, const char *branch)
+static int
+make_and_push(struct making *m, struct err *e)
 {
-	const char *name = args_str(p->a, "forge", NULL);
+	int rc = make_branch(m, e);
 
-	return pull_link(p->mem, name ? forge_of_name(name) : forge_of_url(p->mem, p->url), p->url, p->base, branch);
+	return rc < 0 || args_flag(m->p->a, "no-push") ? rc : push(m, e);
 }
 
 int
 propose_make(struct proposal *p, const struct file_change *changes, size_t n, const char *branch, const char *message, struct proposed *out, struct err *e)
 {
-	struct making m = { .p = p, .branch = branch, .ref = arena_printf(p->mem, "refs/heads/%s", branch) };
+	struct making m = { .p = p };
 	struct oid tree;
 	int rc;
 
 	if (!p->url)
 		return change_disk(p, changes, n, e);
-	out->link = link_of(p, branch);
-	if ((rc = make_tree(p, changes, n, &tree, e)) < 0 || (rc = make_commit(&m, &tree, message, e)) < 0 || (rc = make_branch(&m, e)) < 0)
+	if ((rc = make_tree(p, changes, n, &tree, e)) < 0 || (rc = make_commit(&m, &tree, message, e)) < 0)
 		return rc;
+	do {
+		m.branch = branch;
+		m.ref = arena_printf(p->mem, "refs/heads/%s", branch);
+		m.taken = false;
+		rc = make_and_push(&m, e);
+	} while (rc == ERR_DENIED && m.taken && propose_rename(p, &branch));
 	out->branch = branch;
 	out->commit = m.commit;
-	if (args_flag(p->a, "no-push"))
-		return 0;
-	rc = push(&m, e);
-	out->pushed = rc == 0;
+	out->link = pull_link(p->mem, p->kind, p->url, p->base, branch);
+	out->pushed = rc == 0 && !args_flag(p->a, "no-push");
 	return rc;
-}
-
-/* -- telling ------------------------------------------------------------------------------------------------------------------------------------ */
-
-static struct value *
-text_or_null(struct arena *mem, const char *s)
-{
-	return s ? value_str(mem, s) : value_null(mem);
-}
-
-static void
-print_value(struct proposal *p, const struct proposed *done)
-{
-	struct value *v = value_map(p->mem);
-
-	value_set(p->mem, v, "file", value_str(p->mem, done->file));
-	value_set(p->mem, v, "branch", text_or_null(p->mem, done->branch));
-	value_set(p->mem, v, "commit", text_or_null(p->mem, done->commit));
-	value_set(p->mem, v, "link", text_or_null(p->mem, done->link));
-	value_set(p->mem, v, "pushed", value_bool(p->mem, done->pushed));
-	output_value(v, p->form);
-}
-
-static void
-print_folder(struct proposal *p, const struct proposed *done)
-{
-	if (p->git)
-		(void)printf("%s is changed here; there is no origin to push a branch to\nnext: %s add -A %s && %s commit -m \"%s\"\n", done->file,
-		             git_here(p), done->file, git_here(p), done->file);
-	else
-		(void)printf("%s is changed here; this folder is no git repository\nnext: commit it where the repository is\n", done->file);
-}
-
-void
-propose_print(struct proposal *p, const struct proposed *done)
-{
-	const char *path, *mode = value_as_str(value_at(world_site(p->was)->org->spec, "approvals.mode"), NULL);
-
-	if (p->form != OUTPUT_TABLE) {
-		print_value(p, done);
-		return;
-	}
-	if (!done->branch) {
-		print_folder(p, done);
-		return;
-	}
-	if (done->pushed)
-		(void)printf("pushed %s (%.7s)\n", done->branch, done->commit);
-	else
-		(void)printf("the branch %s (%.7s) is in your clone\nnext: %s push origin %s\n", done->branch, done->commit, git_here(p), done->branch);
-	if (done->link)
-		(void)printf("%s open the pull request: %s\n", done->pushed ? "next:" : "then", done->link);
-	else if (git_url_is_local(p->url, p->mem, &path))
-		(void)printf("%s have it reviewed and merged into %s of %s\n", done->pushed ? "next:" : "then", p->base, path);
-	else
-		(void)printf("%s open a pull request from %s to %s (--forge says what the origin is, and then the link is printed)\n",
-		             done->pushed ? "next:" : "then", done->branch, p->base);
-	if (str_eq(mode, "signed"))
-		(void)printf("before or after the merge, who approves it: berth approve %s\n", done->branch);
-	else if (str_eq(mode, "forge"))
-		(void)printf("who approves it: a review of the pull request (Approve), before or after the merge\n");
 }

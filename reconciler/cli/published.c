@@ -9,8 +9,8 @@
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
 #include "lib/doc/report.h"
-#include "lib/doc/yaml.h"
 #include "repo/source.h"
+#include "status/document.h"
 
 #define SIG_MAX ((size_t)16384)
 
@@ -275,20 +275,13 @@ published_known_hosts(struct published *p, const char **text, size_t *n, struct 
 int
 published_status(struct published *p, struct arena *mem, const char *owner, const char *name, const struct value **out, struct err *e)
 {
-	const char *path = arena_printf(mem, "envs/%s/%s.yaml", owner, name), *text;
-	struct report ignored;
 	struct value *v = NULL;
-	size_t n;
 	int rc;
 
 	*out = NULL;
 	if ((rc = open_branch(p, e)) < 0 || !p->branch.exists)
 		return rc;
-	rc = git_tree_read(p->branch.git, &p->branch.tree, path, FILE_DOC_MAX, mem, &text, &n, e);
-	if (rc < 0)
-		return rc == ERR_NOTFOUND ? 0 : rc;
-	report_init(&ignored, mem);
-	if (yaml_read(mem, path, text, n, NULL, &ignored, &v) == 0)
-		*out = v;
-	return 0;
+	rc = status_read_tree(p->branch.git, &p->branch.tree, status_path(mem, owner, name), mem, &v, e);
+	*out = v;
+	return rc == ERR_NOTFOUND ? 0 : rc;
 }

@@ -2,6 +2,8 @@
 /* Taking URLs apart, and putting links together. */
 #include "cli/pull_link.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,7 +22,7 @@ struct place_on_web {
 
 static const struct {
 	const char *name;
-	enum forge_shape forge;
+	enum forge_kind forge;
 } names[] = {
 	{ "github", FORGE_GITHUB }, { "gitlab", FORGE_GITLAB }, { "gitea", FORGE_GITEA }, { "forgejo", FORGE_GITEA },
 };
@@ -28,19 +30,18 @@ static const struct {
 /* Hosts that are one of them and do not say so; and hosts that answer ssh for another. */
 static const struct {
 	const char *host;
-	enum forge_shape forge;
+	enum forge_kind forge;
 } known[] = { { "codeberg.org", FORGE_GITEA } };
 static const struct {
 	const char *ssh, *web;
 } aliases[] = { { "ssh.github.com", "github.com" }, { "altssh.gitlab.com", "gitlab.com" } };
 
-enum forge_shape
+enum forge_kind
 forge_of_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq(name, names[i].name))
-			return names[i].forge;
-	return FORGE_UNKNOWN;
+	enum forge_kind kind;
+
+	return forge_kind_parse(name, &kind) < 0 ? FORGE_UNKNOWN : kind;
 }
 
 /* Nothing that could end a link in a terminal or a page, or lead elsewhere. */
@@ -136,7 +137,7 @@ slashes(const char *s)
 	return n;
 }
 
-enum forge_shape
+enum forge_kind
 forge_of_url(struct arena *mem, const char *url)
 {
 	struct place_on_web w;
@@ -169,7 +170,7 @@ escaped(struct arena *mem, const char *s, const char *safe)
 }
 
 const char *
-pull_link(struct arena *mem, enum forge_shape forge, const char *url, const char *base, const char *branch)
+pull_link(struct arena *mem, enum forge_kind forge, const char *url, const char *base, const char *branch)
 {
 	struct place_on_web w;
 	const char *repo;
@@ -189,4 +190,49 @@ pull_link(struct arena *mem, enum forge_shape forge, const char *url, const char
 		break;
 	}
 	return NULL;
+}
+
+const char *
+pull_page(struct arena *mem, enum forge_kind forge, const char *url, int64_t number)
+{
+	static const char *const before[FORGE_KIND_COUNT] = { [FORGE_GITHUB] = "pull", [FORGE_GITLAB] = "-/merge_requests", [FORGE_GITEA] = "pulls" };
+	struct place_on_web w;
+
+	if (forge == FORGE_UNKNOWN || !take_apart(mem, url, &w))
+		return NULL;
+	return arena_printf(mem, "%s://%s/%s/%s/%" PRId64 "/%s", w.scheme, w.host, w.path, before[forge], number, forge == FORGE_GITLAB ? "diffs" : "files");
+}
+
+static bool
+same_host(const struct place_on_web *a, const struct place_on_web *b, bool ports)
+{
+	size_t n = ports ? strlen(a->host) : strcspn(a->host, ":"), k = ports ? strlen(b->host) : strcspn(b->host, ":");
+
+	return n == k && strncasecmp(a->host, b->host, n) == 0;
+}
+
+int64_t
+pull_of_page(struct arena *mem, const char *url, const char *page)
+{
+	static const char *const words[] = { "pull/", "pulls/", "-/merge_requests/" };
+	struct place_on_web repo, there;
+	const char *rest;
+	size_t n;
+
+	page = arena_strndup(mem, page, strcspn(page, "?#"));
+	if (!(str_starts(page, "https://") || str_starts(page, "http://")) || !take_apart(mem, url, &repo) || !take_apart(mem, page, &there) ||
+	    !same_host(&repo, &there, str_starts(url, "http")))
+		return 0;
+	n = strlen(repo.path);
+	if (strncasecmp(there.path, repo.path, n) != 0 || there.path[n] != '/')
+		return 0;
+	rest = there.path + n + 1;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *number = rest + strlen(words[i]);
+		size_t digits = str_starts(rest, words[i]) ? strspn(number, "0123456789") : 0;
+
+		if (digits && digits < 10 && (!number[digits] || number[digits] == '/'))
+			return strtoll(number, NULL, 10);
+	}
+	return 0;
 }

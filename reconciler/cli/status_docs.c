@@ -8,8 +8,8 @@
 #include "cli/branch.h"
 #include "cli/tree.h"
 #include "lib/base/str.h"
-#include "lib/doc/yaml.h"
 #include "repo/source.h"
+#include "status/document.h"
 
 struct reading {
 	const struct args *a;
@@ -32,21 +32,18 @@ static int
 visit(void *ctx, const struct git_change *c, struct err *e)
 {
 	struct reading *l = ctx;
-	bool repo = str_eq(c->path, "repo.yaml");
+	bool repo = str_eq(c->path, STATUS_REPO);
 	struct arena *mem = l->a->mem;
-	const char *bytes, *path;
-	struct report r;
+	const char *path;
 	struct value *v;
-	size_t len;
 	int rc;
 
-	if (!repo && !(str_starts(c->path, "envs/") && str_ends(c->path, ".yaml") && wanted(l->a, c->path)))
+	if (!repo && !(status_is_path(c->path) && wanted(l->a, c->path)))
 		return 0;
 	path = arena_strdup(mem, c->path);
-	report_init(&r, mem);
-	if ((rc = git_blob_read(l->b.git, c->new_id, FILE_DOC_MAX, mem, &bytes, &len, e)) < 0)
+	if ((rc = status_read_blob(l->b.git, c->new_id, path, mem, &v, e)) < 0)
 		return rc;
-	if (yaml_read(mem, path, bytes, len, NULL, &r, &v) < 0) {
+	if (!v) {
 		(void)fprintf(stderr, "berth: %s on the status branch cannot be read; the daemon will write it anew\n", path);
 		return 0;
 	}

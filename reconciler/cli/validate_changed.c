@@ -71,6 +71,12 @@ close_git(void *g)
 	git_close(g);
 }
 
+static void
+free_sides(void *s)
+{
+	sides_free(s);
+}
+
 int
 validate_changed(const struct args *a, const char *range, struct report *r, struct changed *out, struct err *e)
 {
@@ -80,6 +86,9 @@ validate_changed(const struct args *a, const char *range, struct report *r, stru
 	if ((rc = git_open(args_str(a, "C", "."), &c.ask.git, e)) < 0)
 		return rc;
 	arena_defer(a->mem, close_git, c.ask.git);
+	if ((rc = sides_new(&c.ask.sides, e)) < 0)
+		return rc;
+	arena_defer(a->mem, free_sides, c.ask.sides);
 	rc = find_range(&c, range, args_str(a, "config-from", NULL), e);
 	return rc < 0 ? rc : changed_findings(&c.ask, a->mem, r, out, e);
 }

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@
 
 static const char JOB_POLL[] = "poll", JOB_PASS[] = "pass", JOB_FLUSH[] = "flush";
 
-static volatile bool stopping;
+static atomic_bool stopping;
 static volatile sig_atomic_t stop_signal;
 static int wake_fd = -1;
 

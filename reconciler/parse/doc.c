@@ -10,6 +10,7 @@
 
 #define API_VERSION "berth.dev/v1"
 #define OWNER_AND_NAME_MAX 61
+#define EACH_ARENA ((size_t)64 << 20) /* for one document and its findings */
 
 struct reading {
 	struct arena *mem;
@@ -197,6 +198,26 @@ doc_read(struct arena *mem, const struct files *files, const struct file_entry *
 		check_document(&c);
 	d->ok = r->errors == errors;
 	*out = d;
+	return 0;
+}
+
+int
+doc_each(const struct files *files, enum kind k, const char *folder, doc_fn fn, void *ctx, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new(EACH_ARENA);
+	const struct file_entry *f;
+	size_t n;
+	int rc;
+
+	f = files_under(files, folder, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct path_info p;
+
+		arena_reset(mem);
+		path_classify(mem, f[i].path, &p);
+		if (p.class == PATH_DOC && p.kind == k && (rc = fn(ctx, mem, &f[i], p.name, e)) < 0)
+			return rc;
+	}
 	return 0;
 }
 

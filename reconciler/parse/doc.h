@@ -28,6 +28,13 @@ struct doc {
 int doc_read(struct arena *mem, const struct files *files, const struct file_entry *f, struct report *r, struct doc **out,
              struct err *e) MUST_USE;
 
+/*
+ * Calls fn for each path in `folder` ("users/", or a whole path) that a document of this kind has, in order. What fn reads goes into `mem`, where `name` is
+ * too, and is gone after it. The first error of fn is returned.
+ */
+typedef int (*doc_fn)(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e);
+int doc_each(const struct files *files, enum kind k, const char *folder, doc_fn fn, void *ctx, struct err *e) MUST_USE;
+
 /* A copy that takes no more room than it needs; places point to its own path. Lives in `mem`. */
 struct doc *doc_copy(struct arena *mem, const struct doc *d);
 

@@ -185,7 +185,7 @@ hear(struct pulls *p, struct now *n, struct memo *m, const struct forge_pull *pu
 		return rc;
 	if (l.id && l.id != m->command) {
 		m->command = l.id;
-		memo_text(&m->answer, command_answer(p, n, pull, l.login, l.at, &l.command, mem));
+		memo_text(&m->reply, command_answer(p, n, pull, l.login, l.at, &l.command, mem));
 		m->look = true;
 	}
 	heard(p, m, pull);

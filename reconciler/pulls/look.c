@@ -89,7 +89,7 @@ find_collision(struct look *l, struct err *e)
 static int
 validate(struct look *l, struct err *e)
 {
-	struct changed_ask ask = { .git = l->p->git, .has_base = true, .base = l->n->main, .base_tree = l->n->main_tree, .head = l->head,
+	struct changed_ask ask = { .git = l->p->git, .sides = l->p->sides, .has_base = true, .base = l->n->main, .base_tree = l->n->main_tree, .head = l->head,
 		.head_tree = l->merged };
 	int rc;
 
@@ -99,17 +99,20 @@ validate(struct look *l, struct err *e)
 	return rc;
 }
 
+/* Of the trees that validate has read. */
 static int
 plan(struct look *l, struct err *e)
 {
-	struct files base, head, status;
-	struct preview_ask ask = { .base = &base, .head = &head, .status = l->n->has_status ? &status : NULL, .touched = true };
+	struct preview_ask ask = { .sides = l->p->sides, .touched = true };
+	struct files status;
 	int rc;
 
-	if ((rc = git_files(l->p->git, &l->n->main_tree, l->mem, &base, e)) < 0 || (rc = git_files(l->p->git, &l->merged, l->mem, &head, e)) < 0 ||
-	    (l->n->has_status && (rc = git_files(l->p->git, &l->n->status_tree, l->mem, &status, e)) < 0))
-		return rc;
-	rc = preview_make(l->p->preview, &ask, l->mem, &l->planned, &l->why);
+	if (l->n->has_status) {
+		if ((rc = git_files(l->p->git, &l->n->status_tree, l->mem, &status, e)) < 0)
+			return rc;
+		ask.status = &status;
+	}
+	rc = preview_make(&ask, l->mem, &l->planned, &l->why);
 	l->planned_ok = rc == 0;
 	if (rc < 0 && rc != ERR_INVALID) {
 		*e = l->why;
@@ -153,6 +156,47 @@ ask_voices(struct look *l, struct err *e)
 	rc = approve_look(&a, &ask, l->mem, &l->voices, e);
 	l->asked = rc == 0;
 	return rc == ERR_INVALID ? 0 : rc; /* a policy that cannot be read: the daemon says so */
+}
+
+/* "carol (review 5 of pull request 7)", or "dana" who signed */
+static const char *
+said_by(const struct look *l, size_t i)
+{
+	const char *how = l->voices.how ? l->voices.how[i] : NULL;
+
+	return how ? arena_printf(l->mem, "%s (%s)", l->voices.voices[i], how) : l->voices.voices[i];
+}
+
+static void
+digest_needs(const struct look *l, struct answer *out)
+{
+	struct hash_state h;
+	struct digest d;
+
+	hash_init(&h);
+	hash_field(&h, &l->asked, sizeof(l->asked));
+	hash_field_str(&h, l->asked && l->voices.missing ? l->voices.missing : "");
+	for (size_t i = 0; l->asked && i < l->voices.nvoices; i++)
+		hash_field_str(&h, said_by(l, i));
+	hash_final(&h, &d);
+	digest_hex(&d, out->needs);
+	out->fork = l->fork;
+}
+
+int
+look_needs(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem, struct changeset *changes, struct answer *out,
+           struct err *e)
+{
+	struct look l = { .p = p, .n = n, .m = m, .pull = pull, .mem = mem };
+	int rc;
+
+	if ((rc = git_rev_parse(p->git, pull->head_sha, &l.head, e)) < 0 || (rc = change_of(p, &n->main, &l.head, mem, &l.changes, &l.fork, e)) < 0 ||
+	    (rc = ask_voices(&l, e)) < 0)
+		return rc;
+	*changes = l.changes;
+	*out = (struct answer){ .waits = false };
+	digest_needs(&l, out);
+	return 0;
 }
 
 /* -- the checks ------------------------------------------------------------------------------------------------------------------------------- */
@@ -235,7 +279,7 @@ facts(struct pulls *p, const struct now *n, const struct memo *m, const struct f
 {
 	bool lab = p->c.forge.kind == FORGE_GITLAB;
 	const char *from = arena_printf(mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)pull->number);
-	struct comment_facts f = { .base = n->main_hex, .head = pull->head_sha, .lasting = true, .mode = n->mode, .main = p->c.branch, .answer = m->answer,
+	struct comment_facts f = { .base = n->main_hex, .head = pull->head_sha, .lasting = true, .mode = n->mode, .main = p->c.branch, .answer = m->reply,
 		.by_comment = lab, .fetch = arena_printf(mem, "git fetch origin %s", from), .unknown = n->mode != APPROVAL_NONE,
 		.max = forge_body_max(p->forge) };
 
@@ -245,14 +289,13 @@ facts(struct pulls *p, const struct now *n, const struct memo *m, const struct f
 	return f;
 }
 
-/* "carol (review 5 of pull request 7), dana" */
 static const char *
 said_yes(struct look *l)
 {
 	const char **list = arena_array(l->mem, l->voices.nvoices + 1, sizeof(*list));
 
 	for (size_t i = 0; i < l->voices.nvoices; i++)
-		list[i] = l->voices.how && l->voices.how[i] ? arena_printf(l->mem, "%s (%s)", l->voices.voices[i], l->voices.how[i]) : l->voices.voices[i];
+		list[i] = said_by(l, i);
 	return str_join(l->mem, list, l->voices.nvoices, "");
 }
 
@@ -362,5 +405,7 @@ look_at(struct pulls *p, const struct now *n, const struct memo *m, const struct
 	write_comment(&l);
 	write_findings(&l);
 	planned_envs(&l.planned, mem, &out->envs, &out->nenvs);
+	out->answer = (struct answer){ .tree = n->main_tree, .waits = l.planned_ok && l.planned.waiting };
+	digest_needs(&l, &out->answer);
 	return 0;
 }

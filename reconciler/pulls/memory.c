@@ -20,7 +20,7 @@ memo_free(struct memo *m)
 	free(m->envs);
 	free(m->author);
 	free(m->merged_by);
-	free(m->answer);
+	free(m->reply);
 	arena_free(m->mem);
 	free(m);
 }
@@ -160,7 +160,7 @@ static const struct {
 } strings[] = {
 	{ "author", offsetof(struct memo, author) },
 	{ "mergedBy", offsetof(struct memo, merged_by) },
-	{ "answer", offsetof(struct memo, answer) },
+	{ "reply", offsetof(struct memo, reply) },
 };
 #define NSTRINGS (sizeof(strings) / sizeof(strings[0]))
 

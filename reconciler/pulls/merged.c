@@ -51,7 +51,7 @@ closed(struct pulls *p, struct memo *m, struct err *e)
 
 /* The trees before and after: its own change, or where its head cannot be had what its last commit did. */
 static int
-sides(struct pulls *p, const struct memo *m, struct arena *mem, struct oid *from, struct oid *base, struct oid *head, struct err *e)
+trees_of(struct pulls *p, const struct memo *m, struct arena *mem, struct oid *from, struct oid *base, struct oid *head, struct err *e)
 {
 	struct oid commit, tree;
 	int rc;
@@ -74,14 +74,13 @@ plan_merged(struct pulls *p, struct memo *m)
 {
 	struct arena *AUTO_ARENA mem = arena_new(PLAN_ARENA);
 	struct oid from, base_tree, head_tree;
-	struct files base, head;
-	struct preview_ask ask = { .base = &base, .head = &head, .touched = true };
+	struct preview_ask ask = { .sides = p->sides, .touched = true };
 	const char *const *envs = NULL;
 	struct planned planned = { 0 };
 	size_t n = 0;
 
-	if (sides(p, m, mem, &from, &base_tree, &head_tree, NULL) == 0 && git_files(p->git, &base_tree, mem, &base, NULL) == 0 &&
-	    git_files(p->git, &head_tree, mem, &head, NULL) == 0 && preview_make(p->preview, &ask, mem, &planned, NULL) == 0)
+	if (trees_of(p, m, mem, &from, &base_tree, &head_tree, NULL) == 0 && sides_read(p->sides, p->git, &base_tree, &head_tree, NULL) == 0 &&
+	    preview_make(&ask, mem, &planned, NULL) == 0)
 		planned_envs(&planned, mem, &envs, &n);
 	else if (git_rev_parse(p->git, m->merged, &from, NULL) < 0)
 		return;

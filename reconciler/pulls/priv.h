@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of pulls/ share: pulls.c (thread, one turn), memory.c (the file), heads.c (fetching), hear.c with reviews.c and commands.c (what people say),
- * look.c (one open pull request), say.c (what is written), merged.c and result.c (after the merge), unseen.c (merges of what was never seen open).
+ * look.c (one open pull request), say.c (what is written), merged.c and result.c (after the merge), unseen.c (merges of what was never seen open), rights.c (what the token
+ * lacks), stays.c (main moved: is it to be planned again).
  */
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "approve_judge.h"
 #include "lib/base/hash.h"
@@ -20,6 +22,22 @@
 #define PULL_FINDINGS_MAX 30
 
 enum context { CONTEXT_VALIDATE, CONTEXT_PLAN, CONTEXT_APPLY, CONTEXT_COUNT };
+
+/* What an answer was made from, beside the head. */
+struct answer {
+	struct oid tree;                 /* main's; zero: nothing is known */
+	struct oid fork;                 /* where the head left main */
+	char needs[DIGEST_HEX];          /* of whose approval it has and lacks */
+	bool waits;                      /* something of it would wait for room: what others do may move it */
+};
+
+/* How main moved. */
+struct drift {
+	bool known;
+	struct oid from, to;             /* two trees */
+	bool shared;                     /* not only in some owners' environments */
+	struct map owners, teams;        /* whose, and which teams those are in */
+};
 
 /* What is known of one pull request from turn to turn. */
 struct memo {
@@ -41,8 +59,9 @@ struct memo {
 	int64_t asked;                   /* forge_pull.updated at which it was read what people say of … */
 	char asked_head[FORGE_SHA];      /* … this head; nothing is asked again as long as both stay */
 	int64_t command;                 /* id of the comment with the newest command that was answered */
-	char *answer;                    /* to it: a line of Markdown; malloc'd, NULL: none */
+	char *reply;                     /* to it: a line of Markdown; malloc'd, NULL: none */
 	/* not in the file, but `review` of a merged one, which is in another */
+	struct answer answer;
 	bool open;                       /* on the list of this turn */
 	bool fork;                       /* its head is on no branch of this repository */
 	bool searched;                   /* the discussion was looked through for a comment of ours */
@@ -69,7 +88,7 @@ struct pulls {
 	struct arena *mem;
 	struct forge *forge;
 	struct git_repo *git;
-	struct preview *preview;
+	struct sides *sides;             /* main, and main with the change in it */
 	struct judge *judge;
 	struct map memos;                /* "7" -> struct memo */
 	struct map commits;              /* hex -> struct commit */
@@ -79,6 +98,9 @@ struct pulls {
 	bool has_mode;                   /* the mode that main's tree `mode_tree` asks for */
 	struct oid mode_tree;
 	enum approval_mode mode;
+	unsigned rights_asked;           /* how often it was asked what the token may do */
+	struct drift drift;              /* the last that was asked for */
+	size_t stayed;                   /* pull requests of this turn that main's move did not concern */
 	bool unfinished;                 /* something of this turn is to be looked at again soon */
 	bool was_poked;                  /* this turn is because somebody poked */
 	size_t budget;                   /* questions after merged ones that this turn may still ask */
@@ -88,7 +110,7 @@ struct pulls {
 	pthread_mutex_t lock;            /* of the rest */
 	pthread_cond_t cond;
 	bool poked, may, news;
-	volatile bool stop;
+	atomic_bool stop;
 	struct pulls_counts counts;
 	uint64_t looks;
 	unsigned failures;
@@ -137,6 +159,11 @@ bool head_here(struct pulls *p, const char *sha);
 int fetch_heads(struct pulls *p, const struct now *now, const struct forge_pulls *list, struct arena *mem, struct err *e) MUST_USE;
 /* ERR_NOTFOUND: the forge has another one. */
 int fetch_head(struct pulls *p, int64_t number, const char *sha, struct arena *mem, struct err *e) MUST_USE;
+
+/* -- rights.c ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Logs, once, what the token lacks; waits for the forge. */
+void tell_rights(struct pulls *p);
 
 /* -- now.c ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -216,6 +243,7 @@ struct looked {
 	const char *review;              /* the body above them */
 	const char *const *envs;         /* as in memo */
 	size_t nenvs;
+	struct answer answer;
 };
 
 /* Plans the pull request on main's tip. Its head must be in the repository. In mem. */
@@ -228,9 +256,19 @@ void look_none(struct pulls *p, const struct now *n, const struct memo *m, const
 /* What it touches, as memo.envs has it. */
 void planned_envs(const struct planned *d, struct arena *mem, const char *const **out, size_t *n);
 
+/* Its own change, and what an answer to it would be made from but for main's tree and who waits. In mem. */
+int look_needs(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem, struct changeset *changes,
+               struct answer *out, struct err *e) MUST_USE;
+
 /* Its own change: since it left main. *fork may be NULL. */
 int change_of(struct pulls *p, const struct oid *main, const struct oid *head, struct arena *mem, struct changeset *out, struct oid *fork,
               struct err *e) MUST_USE;
+
+/* -- stays.c ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Would look_at give what it gave for this head the last time? */
+bool answer_stays(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem);
+void drift_free(struct drift *d);
 
 /* -- say.c -------------------------------------------------------------------------------------------------------------------------------- */
 

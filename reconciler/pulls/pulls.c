@@ -17,6 +17,7 @@
 #define ASK_MAX 20           /* questions after merged ones in one turn */
 #define LOOK_MS 1000         /* between two turns, however often somebody pokes */
 #define ONE_ARENA ((size_t)1 << 30)  /* of one pull request: two trees of ten thousand environments */
+#define BLOBS_KEPT ((size_t)16 << 20) /* of main: one pull request after the other is planned on the same documents */
 #define LONG_MS 5000         /* a turn that has taken so long ends when somebody pokes: what is new comes first */
 #define MISSING_MS 500       /* a head that the list has and git does not yet: doubled up to a minute */
 #define REFUSED_MS 60000     /* after a refusal that concerns one pull request alone: doubled up to an hour */
@@ -61,6 +62,21 @@ say_none(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 	return say_comment(p, m, &body, e);
 }
 
+static void
+remember(struct pulls *p, const struct now *n, struct memo *m, const struct forge_pull *pull, const struct answer *a)
+{
+	m->answer = *a;
+	m->answer.tree = n->main_tree;
+	(void)snprintf(m->head, sizeof(m->head), "%s", pull->head_sha);
+	(void)snprintf(m->main, sizeof(m->main), "%s", n->main_hex);
+	(void)snprintf(m->voices, sizeof(m->voices), "%s", n->voices);
+	(void)snprintf(m->heard, sizeof(m->heard), "%s", m->opinion);
+	m->look = false;
+	m->refused = 0;
+	p->dirty = true;
+}
+
+/* 1: there was nothing to say. */
 static int
 one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
@@ -73,6 +89,11 @@ one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 		memo_later(m, MISSING_MS, 60000);
 		return 0;
 	}
+	if (answer_stays(p, n, m, pull, mem)) {
+		remember(p, n, m, pull, &m->answer);
+		return 1;
+	}
+	m->answer = (struct answer){ .waits = false }; /* nothing is known until all of it is said */
 	p->looks++;
 	rc = look_at(p, n, m, pull, mem, &l, &why);
 	if (rc == ERR_INVALID || rc == ERR_NOTFOUND) {
@@ -88,13 +109,7 @@ one_open(struct pulls *p, const struct now *n, struct memo *m, const struct forg
 	buf_free(&l.comment);
 	if (rc < 0)
 		return rc;
-	(void)snprintf(m->head, sizeof(m->head), "%s", pull->head_sha);
-	(void)snprintf(m->main, sizeof(m->main), "%s", n->main_hex);
-	(void)snprintf(m->voices, sizeof(m->voices), "%s", n->voices);
-	(void)snprintf(m->heard, sizeof(m->heard), "%s", m->opinion);
-	m->look = false;
-	m->refused = 0;
-	p->dirty = true;
+	remember(p, n, m, pull, &l.answer);
 	return 0;
 }
 
@@ -133,13 +148,35 @@ hurried(struct pulls *p, int64_t begun)
 	return poked;
 }
 
-/* What people say of it, then what berth says to that. */
+/* What people say of it, then what berth says to that. 1: it has nothing to say. */
 static int
 hear_and_look(struct pulls *p, struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
 	int rc = hear(p, n, m, pull, e);
 
 	return rc == 0 && memo_due(n, m, pull) ? one_open(p, n, m, pull, e) : rc;
+}
+
+/* Those whose head has been looked at, or the others: somebody waits for these. The newest first. */
+static int
+look_at_those(struct pulls *p, struct now *n, const struct forge_pulls *list, bool known, int64_t begun, struct err *e)
+{
+	int rc;
+
+	for (size_t i = list->n; i-- > 0 && !p->stop && !hurried(p, begun);) {
+		const struct forge_pull *pull = &list->items[i];
+		struct memo *m = memo_get(p, pull->number, false);
+
+		if (!m || !m->open || *m->merged || known != str_eq(m->head, pull->head_sha))
+			continue;
+		rc = hear_and_look(p, n, m, pull, e);
+		p->stayed += rc > 0;
+		if (rc > 0) /* kept when the turn ends: hundreds of them are one write */
+			continue;
+		if ((rc = pulls_aside(p, m, rc, e)) < 0 || (rc = memory_store(p, e)) < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static void
@@ -162,20 +199,18 @@ static int
 open_ones(struct pulls *p, struct now *n, const struct forge_pulls *list, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
+	struct log_about a = pulls_about(p);
 	int64_t begun = clock_mono_ms();
 	int rc;
 
 	if ((rc = fetch_heads(p, n, list, mem, e)) < 0)
 		return rc;
-	for (size_t i = list->n; i-- > 0 && !p->stop && !hurried(p, begun);) { /* the newest first */
-		const struct forge_pull *pull = &list->items[i];
-		struct memo *m = memo_get(p, pull->number, false);
-
-		if (!m || !m->open || *m->merged)
-			continue;
-		if ((rc = pulls_aside(p, m, hear_and_look(p, n, m, pull, e), e)) < 0 || (rc = memory_store(p, e)) < 0)
+	for (int known = 0; known < 2; known++)
+		if ((rc = look_at_those(p, n, list, known, begun, e)) < 0)
 			return rc;
-	}
+	if (p->stayed)
+		log_line(LOG_INFO, &a, "%s is at %.7s: %zu pull request%s as %s", p->c.branch, n->main_hex, p->stayed, p->stayed == 1 ? " is" : "s are",
+		         p->stayed == 1 ? "it was" : "they were");
 	return 0;
 }
 
@@ -191,6 +226,7 @@ one_turn(struct pulls *p, struct err *e)
 	int rc;
 
 	p->unfinished = false;
+	p->stayed = 0;
 	p->budget = ASK_MAX;
 	if (!p->loaded) {
 		memory_load(p);
@@ -293,7 +329,10 @@ run(void *ctx)
 
 	while (wait_for(p, ms, false)) {
 		struct err e = { 0 };
-		int rc = one_turn(p, &e);
+		int rc;
+
+		tell_rights(p);
+		rc = one_turn(p, &e);
 
 		ms = after(p, rc, &e);
 		/* several hooks are one look; and after trouble nobody's poke makes it come sooner */
@@ -340,8 +379,9 @@ static void
 release(struct pulls *p)
 {
 	memory_free(p);
+	drift_free(&p->drift);
 	judge_free(p->judge);
-	preview_free(p->preview);
+	sides_free(p->sides);
 	git_close(p->git);
 	forge_close(p->forge);
 	(void)pthread_cond_destroy(&p->cond);
@@ -366,10 +406,11 @@ pulls_start(const struct pulls_config *c, struct pulls **out, struct err *e)
 		abort();
 	(void)pthread_condattr_destroy(&attr);
 	if ((rc = forge_open(&p->c.forge, &p->forge, e)) < 0 || (rc = git_open(p->c.git_dir, &p->git, e)) < 0 ||
-	    (rc = preview_new(&p->preview, e)) < 0) {
+	    (rc = sides_new(&p->sides, e)) < 0) {
 		release(p);
 		return rc;
 	}
+	git_keep_blobs(p->git, BLOBS_KEPT);
 	p->judge = judge_new(p->git);
 	if (pthread_create(&p->thread, NULL, run, p) != 0) {
 		release(p);

@@ -6,8 +6,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/str.h"
-#include "lib/doc/yaml.h"
 #include "pulls/priv.h"
+#include "status/document.h"
 
 #define WATCH_S (7 * 86400)     /* then nobody waits for it any more */
 #define EDIT_MS 10000           /* between two edits of one comment: phases come and go */
@@ -40,16 +40,10 @@ is_after(struct result *r, const struct value *doc, const char *where)
 static const struct value *
 status_of(struct result *r, const char *env)
 {
-	const char *bytes, *path = arena_printf(r->mem, "envs/%s.yaml", env);
-	struct report report;
-	struct value *v;
-	size_t len;
+	const char *path = arena_printf(r->mem, "envs/%s.yaml", env);
+	struct value *v = NULL;
 
-	report_init(&report, r->mem);
-	if (!r->n->has_status || git_tree_read(r->p->git, &r->n->status_tree, path, FILE_DOC_MAX, r->mem, &bytes, &len, NULL) < 0 ||
-	    yaml_read(r->mem, path, bytes, len, NULL, &report, &v) < 0)
-		return NULL;
-	return v;
+	return r->n->has_status && status_read_tree(r->p->git, &r->n->status_tree, path, r->mem, &v, NULL) == 0 ? v : NULL;
 }
 
 /* Has the daemon taken over a commit that has the merge in it? */

@@ -2,6 +2,7 @@
 /* Where environments come from and results go to: one repository, on this disk or behind a URL. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,7 +17,7 @@ struct source_config {
 	const char *state_dir; /* holds repo.git for a URL, the lock, the last commit seen */
 	struct git_remote_auth auth;
 	int64_t deadline_ms;         /* of one network operation; 0: 60 s */
-	const volatile bool *cancel; /* ends a network operation early; may be NULL */
+	const atomic_bool *cancel; /* ends a network operation early; may be NULL */
 };
 
 /* What the branches point at, read outputs first (so that a result never goes back behind its input). */

@@ -10,6 +10,7 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
+#include "status/document.h"
 #include "status/kept.h"
 #include "status/message.h"
 #include "status/pack.h"
@@ -327,18 +328,10 @@ struct flush {
 static struct value *
 read_old(struct flush *f, struct arena *mem, const char *path)
 {
-	struct report ignored;
 	struct value *v;
-	const char *bytes;
 	struct oid id;
-	size_t len;
 
-	report_init(&ignored, mem);
-	if (!f->has_base || git_edit_find(f->edit, path, &id, NULL) < 0 ||
-	    git_blob_read(f->git, &id, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
-	    yaml_read(mem, path, bytes, len, NULL, &ignored, &v) < 0 || v->type != VALUE_MAP)
-		return NULL;
-	return v;
+	return f->has_base && git_edit_find(f->edit, path, &id, NULL) >= 0 && status_read_blob(f->git, &id, path, mem, &v, NULL) == 0 ? v : NULL;
 }
 
 static int
@@ -366,7 +359,7 @@ static int
 flush_env(struct flush *f, const struct seen *s, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new((size_t)64 << 20); /* documents of ten thousand must not add up */
-	const char *path = arena_printf(mem, "envs/%s/%s.yaml", s->owner, s->name);
+	const char *path = status_path(mem, s->owner, s->name);
 	struct value *old = read_old(f, mem, path), *next;
 	const char *from = old ? phase_name(status_phase(old)) : "None";
 	int rc;
@@ -443,12 +436,12 @@ flush_repo(struct flush *f, struct err *e)
 
 	if (!f->p->has_repo)
 		return 0;
-	old = read_old(f, f->mem, "repo.yaml");
+	old = read_old(f, f->mem, STATUS_REPO);
 	next = repo_value(f, old);
 	if (!next)
 		return 0;
 	f->msg.repo = value_as_str(value_get(next, "reason"), "");
-	return put_doc(f, "repo.yaml", next, e);
+	return put_doc(f, STATUS_REPO, next, e);
 }
 
 /* Files of environments that nobody has heard of. */
@@ -503,15 +496,10 @@ row_read(struct flush *f, const struct git_change *c)
 	struct arena *AUTO_ARENA mem = arena_new((size_t)16 << 20);
 	struct row_cache *row = NULL;
 	struct packer k = { 0 };
-	struct report ignored;
 	struct status_row r;
 	struct value *v;
-	const char *bytes;
-	size_t len;
 
-	report_init(&ignored, mem);
-	if (git_blob_read(f->git, c->new_id, FILE_DOC_MAX, mem, &bytes, &len, NULL) < 0 ||
-	    yaml_read(mem, c->path, bytes, len, NULL, &ignored, &v) < 0)
+	if (status_read_blob(f->git, c->new_id, c->path, mem, &v, NULL) < 0 || !v)
 		return NULL;
 	status_row_of(v, &r);
 	for (int pass = 0; pass < 2; pass++) {
@@ -538,7 +526,7 @@ row_visit(void *ctx, const struct git_change *c, struct err *e)
 	struct row_cache *row;
 
 	(void)e;
-	if (!str_starts(c->path, "envs/") || !str_ends(c->path, ".yaml"))
+	if (!status_is_path(c->path))
 		return 0;
 	row = map_get(&l->f->p->rows, c->path);
 	if (!row || !oid_eq(&row->id, c->new_id)) {
@@ -560,19 +548,14 @@ put_readme(struct flush *f, struct err *e)
 {
 	struct row_list l = { .f = f };
 	struct buf text AUTO_BUF = BUF_INIT((size_t)4 << 20);
-	struct value *repo = NULL;
-	struct report ignored;
-	const char *bytes;
+	struct value *repo;
 	struct oid tree;
-	size_t len;
 	int rc;
 
 	if ((rc = git_edit_write(f->edit, &tree, NULL, e)) < 0 ||
 	    (rc = git_tree_diff(f->git, NULL, &tree, 0, row_visit, &l, e)) < 0)
 		return rc;
-	report_init(&ignored, f->mem);
-	if (git_tree_read(f->git, &tree, "repo.yaml", FILE_DOC_MAX, f->mem, &bytes, &len, NULL) == 0 &&
-	    yaml_read(f->mem, "repo.yaml", bytes, len, NULL, &ignored, &repo) < 0)
+	if (status_read_tree(f->git, &tree, STATUS_REPO, f->mem, &repo, NULL) < 0)
 		repo = NULL;
 	status_table(l.items, l.n, repo, &text);
 	if ((rc = buf_check(&text, "README.md", e)) < 0)

@@ -50,51 +50,31 @@ names_of(struct arena *mem, const struct value *list, size_t *n)
 
 /* A file in users/ is a person whatever stands in it: one that is broken must not make its admin nobody. */
 static int
-add_user(struct approval_rules *r, struct arena *mem, const char *path, const char *name, struct err *e)
+add_user(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
 {
+	struct approval_rules *r = ctx;
 	const struct value *spec;
 	int rc;
 
-	if ((rc = read_spec(r->files, mem, path, &spec, e)) < 0)
-		return rc;
+	if ((rc = read_spec(r->files, mem, f->path, &spec, e)) < 0)
+		return err_wrap(e, "%s", f->path);
 	people_add(&r->people, r->mem, name, spec);
 	logins_add(&r->logins, mem, spec, people_find(&r->people, name)->name);
 	return 0;
 }
 
 static int
-add_team(struct approval_rules *r, struct arena *mem, const char *path, const char *name, struct err *e)
+add_team(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
 {
+	struct approval_rules *r = ctx;
 	struct team_admins *t = arena_alloc(r->mem, sizeof(*t));
 	const struct value *spec;
 	int rc;
 
-	if ((rc = read_spec(r->files, mem, path, &spec, e)) < 0)
-		return rc;
+	if ((rc = read_spec(r->files, mem, f->path, &spec, e)) < 0)
+		return err_wrap(e, "%s", f->path);
 	t->names = names_of(r->mem, value_get(spec, "admins"), &t->n);
 	(void)map_put(&r->teams, name, t);
-	return 0;
-}
-
-typedef int (*add_fn)(struct approval_rules *r, struct arena *mem, const char *path, const char *name, struct err *e);
-
-static int
-each_doc(struct approval_rules *r, enum kind k, const char *folder, add_fn add, struct err *e)
-{
-	struct arena *AUTO_ARENA mem = arena_new(DOC_ARENA);
-	const struct file_entry *f;
-	size_t n;
-	int rc;
-
-	f = files_under(r->files, folder, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct path_info p;
-
-		arena_reset(mem);
-		path_classify(mem, f[i].path, &p);
-		if (p.class == PATH_DOC && p.kind == k && (rc = add(r, mem, f[i].path, p.name, e)) < 0)
-			return err_wrap(e, "%s", f[i].path);
-	}
 	return 0;
 }
 
@@ -244,8 +224,8 @@ load(struct approval_rules *r, struct err *e)
 	const struct value *spec;
 	int rc;
 
-	if ((rc = each_doc(r, KIND_USER, "users/", add_user, e)) < 0 || (rc = each_doc(r, KIND_TEAM, "teams/", add_team, e)) < 0 ||
-	    (rc = read_spec(r->files, mem, "berth.yaml", &spec, e)) < 0)
+	if ((rc = doc_each(r->files, KIND_USER, "users/", add_user, r, e)) < 0 ||
+	    (rc = doc_each(r->files, KIND_TEAM, "teams/", add_team, r, e)) < 0 || (rc = read_spec(r->files, mem, "berth.yaml", &spec, e)) < 0)
 		return rc;
 	return read_org(r, spec, e);
 }

@@ -9,7 +9,6 @@
 #include "lib/base/str.h"
 #include "parse/doc.h"
 
-#define DOC_ARENA ((size_t)64 << 20)
 #define LOGIN_MAX 255
 #define LIST_MAX 1000 /* names in one list; the schema allows fewer */
 
@@ -88,70 +87,59 @@ read_spec(const struct reader *r, struct arena *mem, const struct file_entry *f,
 }
 
 static int
-add_user(struct reader *r, const struct value *spec, const char *path, const char *name, struct err *e)
+add_user(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
 {
-	const struct value *forge = value_get(spec, "forge"), *login = value_get(forge, "login");
+	struct reader *r = ctx;
 	struct user *u = arena_alloc(r->mem, sizeof(*u));
+	const struct value *spec, *forge, *login;
 	struct names teams;
 	int rc;
 
-	if ((rc = names_of(r, value_get(spec, "teams"), path, "spec.teams", &teams, e)) < 0)
+	if ((rc = read_spec(r, mem, f, &spec, e)) < 0 || (rc = names_of(r, value_get(spec, "teams"), f->path, "spec.teams", &teams, e)) < 0)
 		return rc;
+	forge = value_get(spec, "forge");
+	login = value_get(forge, "login");
 	if ((forge && !value_is(forge, VALUE_MAP)) ||
 	    (login && (!value_is(login, VALUE_STR) || !login_valid(login->str.s, login->str.len)))) {
-		(void)err_set(e, ERR_INVALID, "%s:%u: spec.forge.login is no name of a person on a forge", path, (login ? login : forge)->at.line);
+		(void)err_set(e, ERR_INVALID, "%s:%u: spec.forge.login is no name of a person on a forge", f->path, (login ? login : forge)->at.line);
 		return err_hint(e, "write the name that stands behind the @ there: letters, digits, '-', '_' and '.'");
 	}
-	*u = (struct user){ .name = arena_strdup(r->mem, name), .path = arena_strdup(r->mem, path), .teams = teams.list, .nteams = teams.n };
+	*u = (struct user){ .name = arena_strdup(r->mem, name), .path = arena_strdup(r->mem, f->path), .teams = teams.list, .nteams = teams.n };
 	u->login = login ? arena_strdup(r->mem, login->str.s) : u->name;
 	(void)map_put(&r->users, name, u);
 	return 0;
 }
 
 static int
-add_team(struct reader *r, const struct value *spec, const char *path, const char *name, struct err *e)
+add_team(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
 {
+	struct reader *r = ctx;
 	struct names *t = arena_alloc(r->mem, sizeof(*t));
-
-	(void)map_put(&r->teams, name, t);
-	return names_of(r, value_get(spec, "admins"), path, "spec.admins", t, e);
-}
-
-static int
-add_org(struct reader *r, const struct value *spec, const char *path, const char *name, struct err *e)
-{
-	const struct value *a = value_get(spec, "approvals");
-	int64_t required = value_as_int(value_get(a, "required"), 1);
-
-	(void)name;
-	r->out->required = required < 1 ? 1 : required > 100 ? 100 : (unsigned)required;
-	r->out->rules = value_len(value_get(a, "rules")) > 0;
-	return names_of(r, value_get(a, "admins"), path, "spec.approvals.admins", &r->admins, e);
-}
-
-typedef int (*add_fn)(struct reader *r, const struct value *spec, const char *path, const char *name, struct err *e);
-
-static int
-each_doc(struct reader *r, enum kind k, const char *folder, add_fn add, struct err *e)
-{
-	struct arena *AUTO_ARENA mem = arena_new(DOC_ARENA);
-	const struct value *spec = NULL;
-	const struct file_entry *f;
-	size_t n;
+	const struct value *spec;
 	int rc;
 
-	f = files_under(r->files, folder, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct path_info p;
+	(void)map_put(&r->teams, name, t);
+	if ((rc = read_spec(r, mem, f, &spec, e)) < 0)
+		return rc;
+	return names_of(r, value_get(spec, "admins"), f->path, "spec.admins", t, e);
+}
 
-		arena_reset(mem);
-		path_classify(mem, f[i].path, &p);
-		if (p.class != PATH_DOC || p.kind != k)
-			continue;
-		if ((rc = read_spec(r, mem, &f[i], &spec, e)) < 0 || (rc = add(r, spec, f[i].path, p.name, e)) < 0)
-			return rc;
-	}
-	return 0;
+static int
+add_org(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
+{
+	struct reader *r = ctx;
+	const struct value *spec, *a;
+	int64_t required;
+	int rc;
+
+	(void)name;
+	if ((rc = read_spec(r, mem, f, &spec, e)) < 0)
+		return rc;
+	a = value_get(spec, "approvals");
+	required = value_as_int(value_get(a, "required"), 1);
+	r->out->required = required < 1 ? 1 : required > 100 ? 100 : (unsigned)required;
+	r->out->rules = value_len(value_get(a, "rules")) > 0;
+	return names_of(r, value_get(a, "admins"), f->path, "spec.approvals.admins", &r->admins, e);
 }
 
 static int
@@ -163,9 +151,9 @@ read_all(struct reader *r, struct err *e)
 		(void)err_set(e, ERR_NOTFOUND, "there is no berth.yaml here");
 		return err_hint(e, "give the environments repository with -C DIR; `berth init DIR` makes one");
 	}
-	if ((rc = each_doc(r, KIND_USER, "users/", add_user, e)) < 0 || (rc = each_doc(r, KIND_TEAM, "teams/", add_team, e)) < 0)
+	if ((rc = doc_each(r->files, KIND_USER, "users/", add_user, r, e)) < 0 || (rc = doc_each(r->files, KIND_TEAM, "teams/", add_team, r, e)) < 0)
 		return rc;
-	return each_doc(r, KIND_ORG, "berth.yaml", add_org, e);
+	return doc_each(r->files, KIND_ORG, "berth.yaml", add_org, r, e);
 }
 
 /* -- owners --------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ mkdir -p "$out"
 "${BENCH_SEAL:-$top/build/release/tests/bench/bench_seal}" | tee "$out/seal.txt"
 "${BENCH_APPROVE:-$top/build/release/tests/bench/bench_approve}" "${BERTH:-$top/build/berth}" | tee "$out/approve.txt"
 python3 "$top/tests/bench/bench.py" "$out"
+python3 "$top/tests/bench/pulls_bench.py" "$out"
 if [ "${KUBE:-}" != 0 ] && ! bash "$install" helm kustomize; then
 	echo "rendering is not measured beside Helm and kustomize: see above"
 fi

@@ -10,12 +10,12 @@ REPO = "root/envs"
 class Forge:
     """The server, the repository on it and everybody's way there."""
 
-    def __init__(self, checks=(), mode="signed", more=()):
-        self.server = gitea.Gitea("carol", "bo", "mallory", "berth", *more)
+    def __init__(self, checks=(), people=(), mode="signed"):
+        self.server = gitea.Gitea("carol", "bo", "mallory", "berth", *people)
         note("Gitea in %.1f s" % self.server.took)
         self.site = signed_site("envs", mode=mode)
         self.api("POST", "/user/repos", {"name": "envs", "private": True, "default_branch": "main"})
-        for who, right in ("carol", "write"), ("bo", "write"), ("mallory", "admin"), ("berth", "write"), *((who, "write") for who in more):
+        for who, right in ("carol", "write"), ("bo", "write"), ("mallory", "admin"), ("berth", "write"), *((who, "write") for who in people):
             self.api("PUT", "/repos/%s/collaborators/%s" % (REPO, who), {"permission": right})
         git(self.site.clone, "remote", "set-url", "origin", self.server.url(REPO))
         self.git("root", "push", "-q", "origin", "main")

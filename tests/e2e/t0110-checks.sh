@@ -34,6 +34,20 @@ check "a signal" one signal 'echo 1..1; echo ok 1; kill -SEGV $$' "1 passed, 1 f
 check "a hang" one hang 'echo 1..1; exec sleep 60' "0 passed, 1 failed, 0 skipped" 1
 check "a whole program skipped is not a success by itself" one skip 'echo "1..0 # SKIP no tool"' "0 passed, 0 failed, 1 skipped" 1
 
+# two at once: what took long the last time begins first, and what they take now is kept
+mkdir "$dir/peers"
+printf 'brief.sh 1\nlong.sh 1009\nlonger.sh 1011\n' >"$dir/peers/seconds"
+for name in brief long longer; do
+	[ $name = brief ] && until=true || until="[ -e '$dir/begun.long' ] && [ -e '$dir/begun.longer' ]"
+	echo "echo $name >>'$dir/order'; : >'$dir/begun.$name'; until $until; do sleep 0.1; done; echo ok 1; echo 1..1" >"$dir/$name.sh"
+done
+three() {
+	BERTH_PEERS=$dir/peers TEST_JOBS=2 TEST_TIMEOUT=60 sh "$tests/run.sh" "$dir" "$dir/brief.sh" "$dir/long.sh" "$dir/longer.sh" >"$dir/said" 2>&1
+	[ "$(tail -n 1 "$dir/said")" = "3 passed, 0 failed, 0 skipped" ] && [ "$(tail -n 1 "$dir/order")" = brief ]
+}
+check "the longest begin first" three
+check "the seconds are kept" sh -c "[ \$(wc -l <'$dir/peers/seconds') = 3 ] && ! grep -q ' 10..$' '$dir/peers/seconds'"
+
 mkdir -p "$dir/t/tests" "$dir/t/reconciler/parse" "$dir/t/reconciler/lib/base"
 cp "$tests/layers.sh" "$tests/lint.sh" "$tests/layers.txt" "$dir/t/tests/"
 head2='/* SPDX-License-Identifier: Apache-2.0 */

@@ -38,7 +38,7 @@ def the_whole(site):
                "-o", "json")
     made = said.json() if said.rc == 0 else {}
     check("options alone make it", said.rc == 0 and made == {"file": "envs/alice/one.yaml", "branch": "env/alice/one", "commit": site.tip("env/alice/one"),
-                                                             "link": None, "pushed": True}, said)
+                                                             "link": None, "pushed": True, "pull": None}, said)
     check("dirty files, index, detached HEAD and branches stay as they are", worktree(site.clone) == before, before, worktree(site.clone))
     check("the file has what was asked for, and no more", site.show("env/alice/one", "envs/alice/one.yaml") == MOST, site.show("env/alice/one", "envs/alice/one.yaml"))
     check("one commit on main, one file", git(site.bare, "rev-parse", "env/alice/one^") == main and

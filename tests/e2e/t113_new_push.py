@@ -89,7 +89,7 @@ def links(site):
             ("tea", "git@git.example.com:acme/envs.git", ["--forge", "gitea"], "https://git.example.com/acme/envs/compare/main...env/alice/tea")):
         git(site.clone, "config", "remote.origin.url", url)
         said = new(site.clone, name, "--flavor", "cpu-small", *args)
-        check("by the person's ssh to " + url, said.rc == 0 and site.tip("env/alice/" + name) and said.out.endswith("next: open the pull request: %s\n" % link), said)
+        check("by the person's ssh to " + url, said.rc == 0 and site.tip("env/alice/" + name) and said.out.endswith("next: open the %s request: %s\n" % ("merge" if name == "lab" else "pull", link)), said)
     git(site.clone, "config", "remote.origin.url", site.bare)
 
 

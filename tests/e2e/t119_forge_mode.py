@@ -155,7 +155,7 @@ def unseen(f, d, state):
 
 
 def main():
-    f = Forge(checks=["berth/plan"], mode="forge", more=("dana",))
+    f = Forge(checks=["berth/plan"], mode="forge", people=("dana",))
     state = f.site.state()
     d = f.daemon(state, "--forge", "gitea")
     check("everything at the anchor is rendered", until(lambda: f.status() and all(x["phase"] == "Rendered" for x in f.status().values())), d.log())

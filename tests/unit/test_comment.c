@@ -534,25 +534,34 @@ tree_with(const struct example *x)
 }
 
 /* One for all tests: what it was given before is gone by then. */
-static struct preview *preview;
+static struct sides *sides;
 
 static int
 end(void **state)
 {
 	(void)state;
-	preview_free(preview);
+	sides_free(sides);
 	return 0;
+}
+
+static int
+make(struct fixture *base, struct fixture *head, bool touched, struct planned *out, struct err *e)
+{
+	struct preview_ask ask = { .touched = touched };
+
+	if (!sides)
+		assert_int_equal(sides_new(&sides, e), 0);
+	assert_int_equal(sides_take(sides, base ? &base->files : NULL, &head->files, e), 0);
+	ask.sides = sides;
+	return preview_make(&ask, mem, out, e);
 }
 
 static void
 preview_between(struct fixture *base, struct fixture *head, bool touched, struct planned *out)
 {
-	struct preview_ask ask = { .base = &base->files, .head = &head->files, .touched = touched };
 	struct err e = { 0 };
 
-	if (!preview)
-		assert_int_equal(preview_new(&preview, &e), 0);
-	if (preview_make(preview, &ask, mem, out, &e) < 0)
+	if (make(base, head, touched, out, &e) < 0)
 		fail_msg("%s", e.text);
 	fixture_free(base);
 	fixture_free(head);
@@ -623,22 +632,18 @@ static void
 test_odd_trees(void **state)
 {
 	struct fixture *good = tree_with(NULL), *bad = tree_with(NULL);
-	struct preview_ask first = { .head = &good->files }, from_bad = { .base = &bad->files, .head = &good->files, .touched = true },
-		to_bad = { .base = &good->files, .head = &bad->files };
 	struct planned a, b, untouched = { .n = 77 };
 	struct err e = { 0 };
 
 	(void)state;
-	if (!preview)
-		assert_int_equal(preview_new(&preview, &e), 0);
 	fixture_add(bad, "berth.yaml", "apiVersion: berth.dev/v1\nkind: Organization\nspec: {approvals: {mode: none}, x: 1}\n");
-	assert_int_equal(preview_make(preview, &first, mem, &a, &e), 0);
-	assert_int_equal(preview_make(preview, &from_bad, mem, &b, &e), 0);
+	assert_int_equal(make(NULL, good, false, &a, &e), 0);
+	assert_int_equal(make(bad, good, true, &b, &e), 0);
 	assert_false(a.compared || b.compared);
 	assert_true(a.count[ACTION_CREATE] > 10 && a.count[ACTION_CREATE] == a.n);
 	assert_int_equal(a.n, b.n);
 	assert_int_equal(a.nsums, b.nsums);
-	assert_int_equal(preview_make(preview, &to_bad, mem, &untouched, &e), ERR_INVALID);
+	assert_int_equal(make(good, bad, false, &untouched, &e), ERR_INVALID);
 	assert_non_null(strstr(e.text, "berth.yaml:3:"));
 	assert_non_null(strstr(e.hint, "berth validate"));
 	assert_int_equal(untouched.n, 77);

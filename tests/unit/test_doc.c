@@ -153,6 +153,41 @@ sites(void **state)
 	fixture_free(x);
 }
 
+static int
+note(void *ctx, struct arena *mem, const struct file_entry *f, const char *name, struct err *e)
+{
+	struct buf *seen = ctx;
+
+	assert_int_equal(arena_used(mem) < 4096, true); /* what was read before is gone */
+	(void)arena_alloc(mem, (size_t)1 << 20);
+	buf_printf(seen, "%s is %s\n", f->path, name);
+	return strcmp(name, "carol") == 0 ? err_set(e, ERR_DENIED, "enough") : 0;
+}
+
+static void
+each_of_a_kind(void **state)
+{
+	struct fixture *x = fixture_new();
+	struct buf seen AUTO_BUF = BUF_INIT(4096);
+	struct err e = { 0 };
+
+	(void)state;
+	fixture_add(x, "berth.yaml", API);
+	fixture_add(x, "users/README.md", "");
+	fixture_add(x, "users/alice.yaml", "not: [read");
+	fixture_add(x, "users/bo.yaml", API);
+	fixture_add(x, "users/bo/more.yaml", API);
+	fixture_add(x, "users.yaml", API);
+	fixture_add(x, "users/carol.yaml", API);
+	fixture_add(x, "users/dana.yaml", API);
+	assert_int_equal(doc_each(&x->files, KIND_ORG, "berth.yaml", note, &seen, &e), 0);
+	assert_int_equal(doc_each(&x->files, KIND_TEAM, "users/", note, &seen, &e), 0);
+	assert_int_equal(doc_each(&x->files, KIND_USER, "users/", note, &seen, &e), ERR_DENIED);
+	assert_string_equal(e.text, "enough");
+	assert_string_equal(buf_cstr(&seen), "berth.yaml is berth\nusers/alice.yaml is alice\nusers/bo.yaml is bo\nusers/carol.yaml is carol\n");
+	fixture_free(x);
+}
+
 int
 main(void)
 {
@@ -161,6 +196,7 @@ main(void)
 		cmocka_unit_test(links_and_sizes),
 		cmocka_unit_test(trouble_is_no_finding),
 		cmocka_unit_test(sites),
+		cmocka_unit_test(each_of_a_kind),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

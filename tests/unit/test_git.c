@@ -652,6 +652,67 @@ group_end(void **state)
 	return fix_end(state);
 }
 
+/* What is kept is read although it is not there any more; the limit of a caller holds for it, too. */
+static void
+kept_blobs(void **state)
+{
+	struct git_repo *g, *h;
+	struct oid small, large;
+	const char *bytes;
+	size_t len;
+
+	(void)state;
+	fix("git init -q -b main kept");
+	small = id_of("cd kept && printf small | git hash-object -w --stdin");
+	large = id_of("cd kept && head -c 100000 /dev/zero | git hash-object -w --stdin");
+	g = open_repo("kept");
+	h = open_repo("kept");
+	git_keep_blobs(g, 1000);
+	assert_int_equal(git_blob_read(g, &small, 100, mem, &bytes, &len, &e), 0);
+	assert_int_equal(git_blob_read(g, &large, 200000, mem, &bytes, &len, &e), 0);
+	assert_int_equal(git_blob_read(h, &small, 100, mem, &bytes, &len, &e), 0);
+	fix("rm -rf kept/.git/objects/??");
+	assert_int_equal(git_blob_read(g, &small, 5, mem, &bytes, &len, &e), 0);
+	assert_int_equal(len, 5);
+	assert_string_equal(bytes, "small");
+	assert_true(git_blob_read(g, &small, 4, mem, &bytes, &len, &e) < 0);
+	assert_true(git_blob_read(g, &large, 200000, mem, &bytes, &len, &e) < 0); /* too large to be kept */
+	assert_true(git_blob_read(h, &small, 100, mem, &bytes, &len, &e) < 0);    /* nobody asked for it */
+	git_keep_blobs(g, 0);
+	assert_true(git_blob_read(g, &small, 100, mem, &bytes, &len, &e) < 0);
+	git_close(g);
+	git_close(h);
+}
+
+/* However many are read, there is room for some. */
+static void
+kept_few(void **state)
+{
+	struct git_repo *g;
+	struct oid id[20];
+	const char *bytes;
+	size_t len, n = 0;
+
+	(void)state;
+	fix("git init -q -b main keptfew");
+	for (int i = 0; i < 20; i++) {
+		char line[100];
+
+		(void)snprintf(line, sizeof(line), "cd keptfew && printf n%d | git hash-object -w --stdin", i);
+		id[i] = id_of(line);
+	}
+	g = open_repo("keptfew");
+	git_keep_blobs(g, 2000);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(git_blob_read(g, &id[i], 100, mem, &bytes, &len, &e), 0);
+	fix("rm -rf keptfew/.git/objects/??");
+	for (int i = 0; i < 20; i++)
+		n += git_blob_read(g, &id[i], 100, mem, &bytes, &len, &e) == 0;
+	assert_true(n >= 1 && n <= 12);
+	assert_int_equal(git_blob_read(g, &id[19], 100, mem, &bytes, &len, &e), 0);
+	git_close(g);
+}
+
 int
 main(void)
 {
@@ -671,6 +732,8 @@ main(void)
 		cmocka_unit_test(evil_trees),
 		cmocka_unit_test(files_of_a_tree),
 		cmocka_unit_test(blob_ids),
+		cmocka_unit_test(kept_blobs),
+		cmocka_unit_test(kept_few),
 		cmocka_unit_test(broken_object),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP requests against a server that answers with fixed bytes. */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -226,7 +227,7 @@ refused(void **state)
 	struct http *h = http_new();
 	struct http_response r;
 	struct peer p;
-	volatile bool cancel = true;
+	atomic_bool cancel = true;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Children: output, exit codes, limits, deadlines. */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -136,7 +137,7 @@ leftover_grandchild(void **state)
 	proc_result_free(&r);
 }
 
-static volatile bool stop;
+static atomic_bool stop;
 
 static void *
 stop_soon(void *p)

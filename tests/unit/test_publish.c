@@ -8,6 +8,7 @@
 
 #include "gitfix.h"
 #include "lib/base/str.h"
+#include "status/document.h"
 #include "status/pack.h"
 #include "status/publish.h"
 #include "with_arena.h"
@@ -294,6 +295,51 @@ test_folder(void **state)
 	assert_string_equal(commits(), "2");
 }
 
+/* -- documents as they stand there ----------------------------------------------------------------------------------------------- */
+
+static void
+documents(void **state)
+{
+	static const struct {
+		const char *name;
+		int rc;
+		bool read;
+	} rows[] = {
+		{ "good", 0, true }, { "list", 0, false }, { "text", 0, false }, { "torn", 0, false }, { "empty", 0, false }, { "huge", ERR_INVALID, false },
+		{ "none", ERR_NOTFOUND, false },
+	};
+	struct git_repo *g = source_git(source);
+	struct files files;
+	struct oid tree, id;
+	struct err e;
+
+	(void)state;
+	(void)fix("git clone -q repo.git docs 2>/dev/null; cd docs && mkdir -p envs/a && cd envs/a && echo 'phase: Ready' >good.yaml && echo '- x' >list.yaml && "
+	          "echo x >text.yaml && printf 'phase: [Rea' >torn.yaml && : >empty.yaml && { echo 'phase: Ready'; head -c 262144 /dev/zero | tr '\\0' '#'; } "
+	          ">huge.yaml && git add . && git commit -qm x && git push -q origin HEAD:refs/heads/docs");
+	assert_int_equal(oid_parse(fix("git -C repo.git rev-parse 'docs^{tree}'"), &tree), 0);
+	assert_int_equal(git_files(g, &tree, mem, &files, &e), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *path = status_path(mem, "a", rows[i].name);
+		struct value wrong = { .type = VALUE_NULL }, *v[3] = { &wrong, &wrong, &wrong };
+
+		assert_true(status_is_path(path));
+		assert_int_equal(status_read_tree(g, &tree, path, mem, &v[0], &e), rows[i].rc);
+		assert_int_equal(status_read_files(&files, path, mem, &v[1], &e), rows[i].rc);
+		v[2] = v[1];
+		if (rows[i].rc != ERR_NOTFOUND) {
+			assert_int_equal(git_tree_find(g, &tree, path, &id, NULL, &e), 0);
+			assert_int_equal(status_read_blob(g, &id, path, mem, &v[2], &e), rows[i].rc);
+		}
+		for (size_t k = 0; k < 3; k++)
+			if (rows[i].read)
+				assert_int_equal(status_phase(v[k]), PHASE_READY);
+			else
+				assert_null(v[k]);
+	}
+	assert_false(status_is_path(STATUS_REPO) || status_is_path("envs/a/b.txt") || status_is_path("approvals/x.yaml"));
+}
+
 int
 main(void)
 {
@@ -305,6 +351,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_folder, start, stop),
 		cmocka_unit_test(test_pack),
 		cmocka_unit_test(test_equal),
+		cmocka_unit_test_setup_teardown(documents, start, stop),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

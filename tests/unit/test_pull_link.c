@@ -20,7 +20,7 @@ shapes(void **state)
 {
 	static const struct {
 		const char *url;
-		enum forge_shape forge;
+		enum forge_kind forge;
 		const char *link;
 	} rows[] = {
 		{ "https://github.com/acme/envs.git", FORGE_GITHUB, GITHUB },
@@ -62,7 +62,7 @@ shapes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum forge_shape forge = forge_of_url(mem, rows[i].url);
+		enum forge_kind forge = forge_of_url(mem, rows[i].url);
 		const char *link = pull_link(mem, forge, rows[i].url, "main", "env/alice/train");
 
 		print_message("# %s\n", rows[i].url);
@@ -94,12 +94,50 @@ told(void **state)
 	assert_null(pull_link(mem, FORGE_GITHUB, "/srv/git/envs.git", "main", "x"));
 }
 
+static void
+pages(void **state)
+{
+	static const struct {
+		const char *url, *page;
+		int64_t number; /* 0: it is no page of that repository's */
+	} rows[] = {
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs/pull/42", 42 },
+		{ "git@github.com:acme/envs.git", "https://github.com/Acme/envs/pull/42/files?w=1#diff-1", 42 },
+		{ "ssh://git@ssh.github.com:443/acme/envs.git", "https://github.com/acme/envs/pull/7", 7 },
+		{ "ssh://git@gitlab.acme.example:2222/ml/vision/envs.git", "https://gitlab.acme.example:8443/ml/vision/envs/-/merge_requests/9/diffs", 9 },
+		{ "http://127.0.0.1:3000/root/envs.git", "http://127.0.0.1:3000/root/envs/pulls/3", 3 },
+		{ "http://127.0.0.1:3000/root/envs.git", "http://127.0.0.1:3001/root/envs/pulls/3", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs2/pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs-pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/other/envs/pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com.evil.example/acme/envs/pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com@evil.example/acme/envs/pull/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs/issues/42", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs/pull/42x", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs/pull/4294967338", 0 },
+		{ "https://github.com/acme/envs.git", "https://github.com/acme/envs/pull/", 0 },
+		{ "https://github.com/acme/envs.git", "ssh://github.com/acme/envs/pull/42", 0 },
+		{ "/srv/git/envs.git", "https://github.com/acme/envs/pull/42", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("# %s %s\n", rows[i].url, rows[i].page);
+		assert_int_equal(pull_of_page(mem, rows[i].url, rows[i].page), rows[i].number);
+	}
+	assert_string_equal(pull_page(mem, FORGE_GITHUB, "git@github.com:acme/envs.git", 42), "https://github.com/acme/envs/pull/42/files");
+	assert_string_equal(pull_page(mem, FORGE_GITLAB, "https://u:p@gitlab.com/a/b/c.git", 42), "https://gitlab.com/a/b/c/-/merge_requests/42/diffs");
+	assert_string_equal(pull_page(mem, FORGE_GITEA, "http://127.0.0.1:3000/root/envs", 42), "http://127.0.0.1:3000/root/envs/pulls/42/files");
+	assert_null(pull_page(mem, FORGE_UNKNOWN, "https://git.example.com/root/envs", 42));
+	assert_null(pull_page(mem, FORGE_GITEA, "/srv/git/envs.git", 42));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(shapes, setup, teardown),
-		cmocka_unit_test_setup_teardown(told, setup, teardown),
+		cmocka_unit_test_setup_teardown(told, setup, teardown), cmocka_unit_test_setup_teardown(pages, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

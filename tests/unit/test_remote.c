@@ -255,7 +255,7 @@ static void *
 later(void *flag)
 {
 	(void)usleep(150000);
-	*(volatile bool *)flag = true;
+	*(atomic_bool *)flag = true;
 	return NULL;
 }
 
@@ -266,7 +266,7 @@ unreachable(void **state)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(a);
 	char url[128];
-	volatile bool cancel = false;
+	atomic_bool cancel = false;
 	int fd;
 	pthread_t t;
 

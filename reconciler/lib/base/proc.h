@@ -2,6 +2,7 @@
 /* Children: an argv, a deadline, limits; never a shell. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ struct proc {
 	int64_t timeout_ms;      /* > 0: then SIGTERM, and SIGKILL 2 s later, to its process group */
 	uint64_t memory_max;     /* RLIMIT_AS in bytes, 0: none; ignored in sanitizer builds */
 	size_t output_max;       /* bytes kept of stdout and of stderr each, 0: 1 MiB; the rest is read and dropped */
-	const volatile bool *cancel; /* when it turns true the child is ended; may be NULL */
+	const atomic_bool *cancel; /* when it turns true the child is ended; may be NULL */
 };
 
 struct proc_result {

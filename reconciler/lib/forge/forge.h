@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct forge_config {
 	const char *login;      /* who the token is, where the forge does not tell (a GitHub App: "name[bot]"); NULL: asked */
 	bool allow_http;        /* plain http:// to other machines too: everybody on the way can read the token */
 	int64_t timeout_ms;     /* 0: 15 s */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 	int64_t (*mono_ms)(void);    /* for tests; NULL: clock_mono_ms */
 };
 
@@ -167,8 +168,8 @@ struct forge_comment {
 
 /*
  * All comments of the discussion, oldest first (none of reviews, none that the forge wrote itself). `each` is given one after the
- * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here:
- * comments of more than 4 MiB in sum are ERR_INVALID.
+ * other, valid during the call, and ends it with false. More than FORGE_COMMENTS_MAX: the later ones are left out. Gitea has no pages here: where all in
+ * sum are larger than an answer may be, its timeline is asked, ten entries at once, and the first 2,000 entries of that are looked at.
  */
 int forge_comments(struct forge *f, int64_t number, bool (*each)(void *ctx, const struct forge_comment *c), void *ctx,
                    struct err *e) MUST_USE;
@@ -226,3 +227,32 @@ struct forge_new_review {
  * is not the newest head. After an error the same call goes on where it ended: it skips what is `posted`.
  */
 int forge_review_post(struct forge *f, int64_t number, struct forge_new_review *r, struct err *e) MUST_USE;
+
+/*
+ * Approves exactly this head, in the name of the token's account. ERR_CONFLICT: the head is another one, and nothing is approved; ERR_DENIED: the account may
+ * not, as with its own; ERR_INVALID: it is merged or closed.
+ */
+int forge_review_approve(struct forge *f, int64_t number, const char *sha, struct err *e) MUST_USE;
+
+/* -- what the token may do --------------------------------------------------------------------------------------------------- */
+
+enum forge_thing { FORGE_SAYS_WHO, FORGE_READS, FORGE_SETS_STATUSES, FORGE_COMMENTS, FORGE_REVIEWS, FORGE_RIGHTS };
+enum forge_may { FORGE_MAY, FORGE_MAY_NOT, FORGE_UNTOLD };
+
+struct forge_may_row {
+	const char *what;  /* "set statuses" */
+	enum forge_may may;
+	const char *why;   /* how it is known, or why not; "" */
+	const char *needs; /* the right, in the forge's words */
+};
+
+struct forge_rights {
+	const char *login; /* whose token it is; "": not told */
+	struct forge_may_row rows[FORGE_RIGHTS]; /* by enum forge_thing */
+};
+
+/*
+ * As far as the forge tells by reading alone: a fine-grained token of GitHub does not say what it may write, one of Gitea only what its account may. Texts in
+ * mem, which needs room for an answer (1 GiB at most). The errors are of a forge that does not answer, a token that it does not accept, and a repository that it does not show.
+ */
+int forge_rights(struct forge *f, struct arena *mem, struct forge_rights *out, struct err *e) MUST_USE;

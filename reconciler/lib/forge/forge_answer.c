@@ -33,6 +33,11 @@ forge_head_line(void *ctx, const char *line, size_t len)
 		h->next = has_next(v, n);
 		return;
 	}
+	if (header_is(line, len, "x-oauth-scopes", &v, &n)) {
+		h->scoped = n < sizeof(h->scopes);
+		(void)snprintf(h->scopes, sizeof(h->scopes), "%.*s", (int)(h->scoped ? n : 0), v);
+		return;
+	}
 	/* GitHub's and Gitea's, then GitLab's */
 	(void)(header_seconds(line, len, "x-total-count", &h->total) || header_seconds(line, len, "x-total", &h->total) ||
 	       header_seconds(line, len, "x-ratelimit-remaining", &h->left) || header_seconds(line, len, "x-ratelimit-reset", &h->reset) ||

@@ -9,6 +9,8 @@
 #define TITLE_MAX 255
 #define PATH_MAX_BYTES 4096
 #define FINDINGS_MAX 10000
+#define LONG_PAGE 10          /* comments of the greatest size are still below FORGE_ANSWER_MAX */
+#define LONG_ENTRIES 2000     /* comments, and whatever else happened */
 #define OUTSIDE_ROOM 64 /* what forge_outside keeps for its last line */
 
 static size_t
@@ -215,9 +217,17 @@ forge_comments(struct forge *f, int64_t number, bool (*each)(void *ctx, const st
 	struct forge_list l = { .path = arena_printf(mem, "%s/%lld%s%s", o->comments, (long long)number, o->comments_tail, o->comments_query),
 		                .what = arena_printf(mem, "read the comments of %s %lld", o->thing, (long long)number), .right = RIGHT_READ,
 		                .max = FORGE_COMMENTS_MAX, .unpaged = o->comments_unpaged, .each = take_comment, .ctx = &to };
+	struct forge_end end = { .more = false };
 	int rc = check_number(f, number, e);
 
-	return rc ? rc : forge_each(f, &l, NULL, e);
+	if (rc || !(rc = forge_each(f, &l, &end, e)) || !end.large || !o->comments_long)
+		return rc;
+	l.path = arena_printf(mem, "%s/%lld%s", o->comments, (long long)number, o->comments_long);
+	l.unpaged = false;
+	l.to_empty = true;
+	l.page = LONG_PAGE;
+	l.max = LONG_ENTRIES;
+	return forge_each(f, &l, NULL, e);
 }
 
 static int

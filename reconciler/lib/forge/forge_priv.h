@@ -12,7 +12,7 @@
 #define FORGE_MESSAGE 400
 
 /* What a token must be allowed to do, for hints. */
-enum forge_right { RIGHT_USER, RIGHT_READ, RIGHT_STATUS, RIGHT_COMMENT, RIGHT_REVIEW, RIGHT_OPEN, RIGHT_COUNT };
+enum forge_right { RIGHT_USER, RIGHT_READ, RIGHT_STATUS, RIGHT_COMMENT, RIGHT_REVIEW, RIGHT_OPEN, RIGHT_APPROVE, RIGHT_COUNT };
 
 struct forge_call {
 	const char *method; /* NULL: GET */
@@ -33,6 +33,8 @@ struct forge_answer {
 	bool next;    /* one with rel="next" */
 	int64_t total; /* X-Total-Count; -1: not sent */
 	char etag[256];
+	bool scoped;   /* GitHub told the scopes of a token of the old kind */
+	char scopes[1024];
 	char message[FORGE_MESSAGE]; /* the forge's own words about an error, fit for a line; "" */
 };
 
@@ -70,12 +72,15 @@ struct forge_list {
 	enum forge_right right;
 	size_t max;       /* entries */
 	bool unpaged;
+	size_t page;      /* entries to ask for at once; 0: FORGE_PAGE */
+	bool to_empty;    /* neither its Link header nor its count tell where it ends: an empty page does */
 	bool (*each)(void *ctx, const struct value *entry); /* false ends it */
 	void *ctx;
 };
 
 struct forge_end {
 	bool more;   /* there are more than max */
+	bool large;  /* without pages, and larger than an answer may be: nothing of it was given */
 	long status; /* of the last answer; also after an error */
 };
 
@@ -108,6 +113,7 @@ struct forge_ops {
 	const char *pull;      /* before a number, and where one is opened */
 	const char *comments, *comments_tail, *comments_query; /* before and behind a number */
 	bool comments_unpaged;
+	const char *comments_long; /* instead of the tail: a list with pages that has them among others, for those that are too large at once */
 	size_t body_max;
 	size_t inline_max;     /* findings at lines in one review */
 	int64_t pause_ms;      /* between writes */

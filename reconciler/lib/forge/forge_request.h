@@ -18,7 +18,7 @@ struct forge {
 	char *token;
 	struct stat token_stat;
 	int64_t timeout_ms;
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 	int64_t (*mono_ms)(void);
 	int64_t limit_at;  /* monotonic; nothing is sent before */
 	int64_t limit_end; /* the same in seconds since 1970, for people */
@@ -34,7 +34,8 @@ int forge_look_at_token(struct forge *f, bool force, struct err *e) MUST_USE;
 
 struct forge_head {
 	long status;
-	bool linked, next;
+	bool linked, next, scoped;
+	char scopes[1024];
 	int64_t total, left, reset, retry_after; /* -1: not sent */
 	char message[FORGE_MESSAGE];
 };

@@ -142,6 +142,8 @@ understand(struct forge *f, const struct forge_call *c, struct forge_head *h, st
 	a->linked = h->linked;
 	a->next = h->next;
 	a->total = h->total;
+	a->scoped = h->scoped;
+	(void)snprintf(a->scopes, sizeof(a->scopes), "%s", h->scopes);
 	(void)snprintf(a->etag, sizeof(a->etag), "%s", r->etag);
 	(void)snprintf(a->message, sizeof(a->message), "%s", h->message);
 	if (!fine && forge_wait_of(h, clock_now()))

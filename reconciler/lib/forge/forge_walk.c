@@ -89,7 +89,7 @@ give(const struct forge_list *l, const struct value *page, size_t *given, bool *
 int
 forge_each(struct forge *f, const struct forge_list *l, struct forge_end *end, struct err *e)
 {
-	struct forge_walk w = { .unpaged = l->unpaged };
+	struct forge_walk w = { .unpaged = l->unpaged, .size = l->page, .base = l->page };
 	size_t given = 0;
 	bool over = false;
 
@@ -101,19 +101,26 @@ forge_each(struct forge *f, const struct forge_list *l, struct forge_end *end, s
 		struct value *page = NULL;
 		int rc = forge_ask(f, &c, mem, &page, &a, e);
 
-		if (end)
+		if (end) {
 			end->status = a.status;
+			end->large = a.large && w.unpaged;
+		}
 		if (a.large && !w.unpaged) {
 			forge_walk_large(&w);
 			continue;
 		}
 		if (rc)
 			return rc;
+		if (l->to_empty && (!page || value_is(page, VALUE_NULL))) /* Gitea's empty list */
+			break;
 		if (!value_is(page, VALUE_LIST))
 			return forge_strange(f, l->what, e);
 		if (!give(l, page, &given, &over))
 			break;
-		forge_walk_on(&w, value_len(page), forge_walk_next(&w, &a, value_len(page)));
+		if (l->to_empty) /* what we may not see is missing on a page: fewer than it could have are no sign */
+			forge_walk_on(&w, w.size, value_len(page) > 0);
+		else
+			forge_walk_on(&w, value_len(page), forge_walk_next(&w, &a, value_len(page)));
 	}
 	if (end)
 		end->more = over || (!w.end && w.offset > l->max);

@@ -41,6 +41,13 @@ read_pull(struct arena *mem, const struct value *v, struct forge_pull *out)
 	return true;
 }
 
+/* Of the list of comments, where all are some, or of the timeline. */
+static bool
+read_comment(struct arena *mem, const struct value *v, struct forge_comment *out)
+{
+	return str_eq(value_as_str(value_get(v, "type"), "comment"), "comment") && github_read_comment(mem, v, out);
+}
+
 /* It answers with the one whose merge made this very commit. */
 static int
 pull_of(struct forge *f, const char *sha, const char *base, struct arena *mem, struct forge_pull *out, struct err *e)
@@ -78,6 +85,7 @@ const struct forge_ops forge_gitea = {
 		[RIGHT_COMMENT] = "the scope write:issue, for a user who may read this repository",
 		[RIGHT_REVIEW] = "the scope write:repository, for a user who may read this repository",
 		[RIGHT_OPEN] = "the scope write:repository, for a user who may read this repository",
+		[RIGHT_APPROVE] = "the scope write:repository, for a user who may read this repository",
 	},
 	.login_key = "login",
 	.size_key = "limit",
@@ -87,10 +95,11 @@ const struct forge_ops forge_gitea = {
 	.comments_tail = "/comments",
 	.comments_query = "",
 	.comments_unpaged = true,
+	.comments_long = "/timeline",
 	.body_max = 65536,
 	.inline_max = 50,
 	.read_pull = read_pull,
-	.read_comment = github_read_comment,
+	.read_comment = read_comment,
 	.pull_of = pull_of,
 	.new_pull = github_new_pull,
 	.new_status = github_new_status,

@@ -294,6 +294,7 @@ const struct forge_ops forge_github = {
 		[RIGHT_COMMENT] = "\"Pull requests: write\" on this repository (classic token: repo)",
 		[RIGHT_REVIEW] = "\"Pull requests: write\" on this repository (classic token: repo)",
 		[RIGHT_OPEN] = "\"Pull requests: write\" and \"Contents: read\" on this repository (classic token: repo)",
+		[RIGHT_APPROVE] = "\"Pull requests: write\" on this repository (classic token: repo)",
 	},
 	.login_key = "login",
 	.size_key = "per_page",

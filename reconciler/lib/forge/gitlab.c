@@ -341,6 +341,7 @@ const struct forge_ops forge_gitlab = {
 		[RIGHT_COMMENT] = "the scope api and the role Reporter in this project",
 		[RIGHT_REVIEW] = "the scope api and the role Reporter in this project",
 		[RIGHT_OPEN] = "the scope api and the role Developer in this project",
+		[RIGHT_APPROVE] = "the scope api and the role Developer in this project",
 	},
 	.login_key = "username",
 	.size_key = "per_page",

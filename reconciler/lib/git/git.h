@@ -2,6 +2,7 @@
 /* Git repositories by libgit2: refs, commits, trees and blobs of a bare repository; never a work tree. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -113,6 +114,12 @@ int git_tree_find(struct git_repo *g, const struct oid *tree, const char *path, 
 int git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len,
                   struct err *e) MUST_USE;
 
+/*
+ * From now on blobs of up to 64 KiB that were read are kept in memory and not read again, up to `max` bytes in all: for whoever reads nearly the same
+ * trees again and again. 0: no more, and what is kept is forgotten.
+ */
+void git_keep_blobs(struct git_repo *g, size_t max);
+
 /* Bytes of an object, from its header; 0 when it is not here. */
 size_t git_object_size(struct git_repo *g, const struct oid *id);
 
@@ -181,14 +188,14 @@ struct git_remote_auth {
  * ERR_UNAVAILABLE names the remote (without credentials) and the reason.
  */
 int git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
-              int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+              int64_t deadline_ms, const atomic_bool *cancel, struct err *e) MUST_USE;
 
 /*
  * All refs below GIT_APPROVALS of the remote come here under their own names, and those that are gone there go here. ERR_INVALID: there are over
  * GIT_BELOW_MAX; nothing is changed then.
  */
 int git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote_auth *auth, int64_t deadline_ms,
-                        const volatile bool *cancel, struct err *e) MUST_USE;
+                        const atomic_bool *cancel, struct err *e) MUST_USE;
 
 #define GIT_APPROVALS "refs/berth/approvals/"
 #define GIT_PULLS "refs/berth/pulls/" /* heads of pull requests: "refs/pull/7/head" and "refs/merge-requests/7/head" come here as 7/head */
@@ -200,11 +207,11 @@ int git_fetch_approvals(struct git_repo *g, const char *url, const struct git_re
  * ERR_DENIED when the server declined (its message is in the text).
  */
 int git_push_ref(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref,
-                 const struct oid *old, const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+                 const struct oid *old, const struct oid *id, int64_t deadline_ms, const atomic_bool *cancel, struct err *e) MUST_USE;
 
 /* Deletes `ref` there if it still is `old`. Errors as above. */
 int git_push_delete(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
-                    int64_t deadline_ms, const volatile bool *cancel, struct err *e) MUST_USE;
+                    int64_t deadline_ms, const atomic_bool *cancel, struct err *e) MUST_USE;
 
 /* Is this something to open on disk (a path or file://)? Then *path is that path. Everything else is a URL. */
 bool git_url_is_local(const char *url, struct arena *mem, const char **path);

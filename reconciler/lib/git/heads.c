@@ -179,7 +179,7 @@ struct ask {
 	char *token;
 	const char *username;
 	int64_t deadline_ms;
-	const volatile bool *cancel;
+	const atomic_bool *cancel;
 };
 
 static int
@@ -302,14 +302,14 @@ ask_server(const struct ask *a, const char *const *refs, size_t n, struct git_be
 
 int
 git_remote_heads(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n,
-                 int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e)
+                 int64_t deadline_ms, const atomic_bool *cancel, struct oid *ids, bool *found, struct err *e)
 {
 	return git_remote_heads_below(url, auth, refs, n, NULL, deadline_ms, cancel, ids, found, e);
 }
 
 int
 git_remote_heads_below(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n, struct git_below *below,
-                       int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e)
+                       int64_t deadline_ms, const atomic_bool *cancel, struct oid *ids, bool *found, struct err *e)
 {
 	char token[GIT_TOKEN_MAX] = "";
 	struct ask a = { .url = url, .username = auth && auth->username ? auth->username : "berth", .deadline_ms = deadline_ms,

@@ -2,6 +2,8 @@
 /* Where a server's refs stand, by one HTTP request (git protocol v2, ls-refs): the cheap poll before a fetch. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "lib/git/git.h"
 
 /*
@@ -10,7 +12,7 @@
  * next call; calls of several threads wait for each other.
  */
 int git_remote_heads(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n,
-                     int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
+                     int64_t deadline_ms, const atomic_bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
 
 /* Refs below a folder, asked for with the others. */
 struct git_below {
@@ -24,7 +26,7 @@ struct git_below {
 
 /* git_remote_heads with all refs below `below->prefix` in the same answer. Where they are too many for an answer, only `many` is said. */
 int git_remote_heads_below(const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t n, struct git_below *below,
-                           int64_t deadline_ms, const volatile bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
+                           int64_t deadline_ms, const atomic_bool *cancel, struct oid *ids, bool *found, struct err *e) MUST_USE;
 
 /* The answer to ls-refs: pkt-lines "<id> <ref>…" and a flush. What is not asked for is passed over. `below` may be NULL. */
 int git_heads_parse(const char *bytes, size_t len, const char *const *refs, size_t n, struct git_below *below, struct oid *ids, bool *found,

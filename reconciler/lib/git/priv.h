@@ -8,6 +8,7 @@
 #include <git2.h>
 
 #include "lib/base/hash.h"
+#include "lib/base/map.h"
 #include "lib/git/git.h"
 
 /* A tree that was looked into last, at one level of a path (tree.c). */
@@ -25,9 +26,15 @@ struct git_repo {
 	char *path;     /* the repository's own folder, no '/' at the end */
 	char *given;    /* the path that it was opened by */
 	struct git_kept_tree kept[GIT_KEPT_TREES];
+	struct map blobs; /* kept.c: id -> struct kept_blob */
+	size_t blobs_size, blobs_max;
 	int (*sign)(void *ctx, const void *bytes, size_t n, struct buf *out, struct err *e); /* NULL: commits are not signed */
 	void *sign_ctx;
 };
+
+/* -- kept.c: false, and nothing, where blobs are not kept -- */
+bool git_kept_blob(struct git_repo *g, const struct oid *id, size_t max, struct arena *mem, const char **bytes, size_t *len);
+void git_blob_keep(struct git_repo *g, const struct oid *id, const void *bytes, size_t len);
 
 static_assert(sizeof(struct oid) == sizeof(git_oid), "both are the 20 bytes of SHA-1");
 

@@ -168,7 +168,7 @@ answer(struct proc_result *r, const char *what, const char *url, struct err *e)
 }
 
 static int
-run(const char *what, const char *url, const char *const *argv, int64_t deadline_ms, const volatile bool *cancel,
+run(const char *what, const char *url, const char *const *argv, int64_t deadline_ms, const atomic_bool *cancel,
     struct err *e)
 {
 	struct proc p = { .argv = argv, .timeout_ms = deadline_ms, .memory_max = CHILD_MEMORY, .output_max = 65536,
@@ -192,7 +192,7 @@ run(const char *what, const char *url, const char *const *argv, int64_t deadline
 
 int
 git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *const *refs, size_t nrefs,
-          int64_t deadline_ms, const volatile bool *cancel, struct err *e)
+          int64_t deadline_ms, const atomic_bool *cancel, struct err *e)
 {
 	const char *argv[1 + CHILD_ARGS + GIT_FETCH_MAX + 1] = { proc_self(), "git-child", "fetch", g->path, url,
 		or_none(auth ? auth->token_file : NULL), or_none(auth ? auth->username : NULL),
@@ -209,7 +209,7 @@ git_fetch(struct git_repo *g, const char *url, const struct git_remote_auth *aut
 }
 
 int
-git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote_auth *auth, int64_t deadline_ms, const volatile bool *cancel,
+git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote_auth *auth, int64_t deadline_ms, const atomic_bool *cancel,
                     struct err *e)
 {
 	static const char *const all[] = { GIT_APPROVALS "*" };
@@ -219,7 +219,7 @@ git_fetch_approvals(struct git_repo *g, const char *url, const struct git_remote
 
 int
 git_push_delete(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref, const struct oid *old,
-                int64_t deadline_ms, const volatile bool *cancel, struct err *e)
+                int64_t deadline_ms, const atomic_bool *cancel, struct err *e)
 {
 	char hex[OID_HEX];
 	const char *argv[] = { proc_self(), "git-child", "push", g->path, url, or_none(auth ? auth->token_file : NULL),
@@ -234,7 +234,7 @@ git_push_delete(struct git_repo *g, const char *url, const struct git_remote_aut
 
 int
 git_push_ref(struct git_repo *g, const char *url, const struct git_remote_auth *auth, const char *ref,
-             const struct oid *old, const struct oid *id, int64_t deadline_ms, const volatile bool *cancel, struct err *e)
+             const struct oid *old, const struct oid *id, int64_t deadline_ms, const atomic_bool *cancel, struct err *e)
 {
 	char old_hex[OID_HEX] = "", new_hex[OID_HEX];
 	const char *argv[] = { proc_self(), "git-child", "push", g->path, url, or_none(auth ? auth->token_file : NULL),

@@ -263,6 +263,7 @@ git_close(struct git_repo *g)
 		return;
 	for (size_t i = 0; i < GIT_KEPT_TREES; i++)
 		git_odb_object_free(g->kept[i].object);
+	git_keep_blobs(g, 0);
 	git_odb_free(g->loose);
 	git_odb_free(g->odb);
 	git_repository_free(g->repo);
@@ -335,12 +336,15 @@ git_blob_read(struct git_repo *g, const struct oid *id, size_t max, struct arena
               struct err *e)
 {
 	git_odb_object *AUTO_OBJECT o = NULL;
-	int rc = git_object_get(g, id, GIT_OBJECT_BLOB, max, &o, e);
+	int rc;
 
-	if (rc)
+	if (git_kept_blob(g, id, max, mem, bytes, len))
+		return 0;
+	if ((rc = git_object_get(g, id, GIT_OBJECT_BLOB, max, &o, e)))
 		return rc;
 	*len = git_odb_object_size(o);
 	*bytes = arena_strndup(mem, git_odb_object_data(o), *len);
+	git_blob_keep(g, id, *bytes, *len);
 	return 0;
 }
 

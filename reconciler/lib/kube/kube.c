@@ -286,7 +286,7 @@ say(const struct kube *k, const struct kube_request *q, const struct kube_answer
 }
 
 int
-kube_call(struct kube *k, struct arena *mem, const struct kube_request *q, const volatile bool *cancel, struct value **out,
+kube_call(struct kube *k, struct arena *mem, const struct kube_request *q, const atomic_bool *cancel, struct value **out,
           struct err *e)
 {
 	struct kube_request own = *q;

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "lib/doc/value.h"
 #include "lib/kube/config.h"
 
@@ -92,7 +94,7 @@ void kube_run(struct kube *k, int64_t ms, int fd);
  * The same and wait: for verbs and start-up. The body is parsed into mem (*out may be NULL). An answer that is no 2xx is an error
  * whose text names server, path and the server's message, with a next step in the hint. `cancel` may be NULL.
  */
-int kube_call(struct kube *k, struct arena *mem, const struct kube_request *q, const volatile bool *cancel, struct value **out,
+int kube_call(struct kube *k, struct arena *mem, const struct kube_request *q, const atomic_bool *cancel, struct value **out,
               struct err *e) MUST_USE;
 
 /* -- watches ------------------------------------------------------------------------------------------------------------ */

@@ -84,7 +84,7 @@ on_header(char *line, size_t size, size_t n, void *ctx)
 static int
 on_tick(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-	const volatile bool *cancel = ctx;
+	const atomic_bool *cancel = ctx;
 
 	(void)a;
 	(void)b;

@@ -2,6 +2,7 @@
 /* HTTP requests by libcurl on connections that are kept: certificates checked, no redirects, everything bounded. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ struct http_request {
 	size_t body_len;
 	int64_t timeout_ms;               /* of the whole request; 0: 30 s */
 	size_t answer_max;                /* 0: 1 MiB; a larger answer is ERR_INVALID */
-	const volatile bool *cancel;      /* may be NULL */
+	const atomic_bool *cancel;      /* may be NULL */
 	bool once;                        /* on a connection of its own: libcurl sends again by itself what a kept connection has swallowed */
 	/* Given every line of the answer's head that is not one of http_response's, as it comes (see header.h). May be NULL. */
 	void (*on_header)(void *ctx, const char *line, size_t len);
