@@ -418,6 +418,9 @@ run(const struct args *a, struct err *e)
 
 	if ((rc = prove(a, NULL, NULL, &w.p, e)) < 0)
 		return rc;
+	if (w.p.doubted)
+		(void)fprintf(stderr, "note: %zu reviews of a forge count for nothing here, as no key vouches for them (`berth verify` says why): berth itself may have "
+		                      "applied some of what seems to wait; name the branch or the range to approve\n", w.p.doubted);
 	rc = approve(&w, e);
 	buf_free(&w.text);
 	pull_meant_close(&w.pull);

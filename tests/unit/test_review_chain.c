@@ -133,10 +133,12 @@ a_policy_that_is_taken_back(void **state)
 {
 	(void)state;
 	forge("pr one; sed -i 's/erin\\]/erin, bo]/' berth.yaml; commit alice bo-is-admin; button merge one; git tag m1;"
-	      "sed -i 's/required: 1/required: 2/' berth.yaml; commit mallory two; pr three; env erin lab 1; commit erin lab; button merge three; git tag m3");
+	      "sed -i 's/required: 1/required: 2/' berth.yaml; commit mallory two; pr three; env erin lab 1; commit erin lab; button merge three; git tag m3;"
+	      "pr four; env erin lab 2; commit erin lab; button merge four; git tag m4");
 	run();
 	reviewed(1, "m1~1", "one", "m1", "alice", "alice", "dana carol");
 	reviewed(3, "m3~1", "three", "m3", "erin", "erin", "bo");
+	reviewed(4, "m3", "four", "m4", "erin", "erin", "bo");
 	run();
 	waits("berth.yaml");
 	waits("envs/erin/lab.yaml");
