@@ -90,7 +90,7 @@ $(OUT)/embed.o: $(OUT)/embed.S
 
 # What a sanitizer leaves out, the sandbox, is tested in the program as people run it (tests/e2e/release.py).
 .PHONY: walls
-walls: $(OUT)/berth $(OUT)/tests/unit/test_sandbox $(OUT)/tests/unit/test_decryptor
+walls: $(OUT)/berth $(OUT)/tests/unit/test_sandbox $(OUT)/tests/unit/test_decryptor $(OUT)/tests/unit/test_decryptor_looks
 
 TEST_LINK = $(CC) $(CFLAGS_ALL) -Itests -MMD -MP $(LINK_$(BUILD)) -o $@ $(filter %.c,$^) $(OUT)/libberth.a $(PKG_LIBS)
 units: $(UNIT) $(CONF) $(FUZZ)

@@ -242,12 +242,27 @@ compare_head(void *ctx, const struct env_result *r, struct err *e)
 	return one_env(p, r->owner, r->name, r, e);
 }
 
-/* Not touched: its environments count in sums, and as they are. */
-static void
-same_owner(struct run *p, const struct owner_result *was, const struct owner_result *is)
+static int
+count_both(void *ctx, const struct env_result *r, struct err *e)
 {
-	p->out->same += 1 + is->n - is->bad;
-	p->out->envs += was->n - was->bad;
+	int rc = count_base(ctx, r, e);
+
+	return rc < 0 ? rc : count_head(ctx, r, e);
+}
+
+/* Not touched, and nothing that it depends on: its environments count in sums, and as they are on both sides. */
+static int
+same_owner(struct run *p, const char *owner, struct err *e)
+{
+	struct arena *AUTO_ARENA mem = arena_new(UNIT_MAX);
+	struct owner_result o;
+	int rc = world_owner(p->head, mem, owner, false, count_both, p, &o, e);
+
+	if (rc < 0)
+		return rc;
+	p->out->same += 1 + o.n - o.bad;
+	p->out->envs += o.n - o.bad;
+	return 0;
 }
 
 /* Environments that are gone, both lists sorted. */
@@ -284,17 +299,14 @@ one_owner(struct run *p, const char *owner, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(UNIT_MAX);
 	struct owner_result was = { 0 }, is = { 0 };
-	bool render = p->all || map_has(&p->touched, owner) || preview_holds_concern(p->holds, owner);
 	size_t first = p->out->n;
 	int rc;
 
-	if ((p->base && (rc = world_owner(p->base, mem, owner, render, count_base, p, &was, e)) < 0) ||
-	    (rc = world_owner(p->head, mem, owner, render, render ? compare_head : count_head, p, &is, e)) < 0)
+	if (!p->all && !map_has(&p->touched, owner) && !preview_holds_concern(p->holds, owner))
+		return same_owner(p, owner, e);
+	if ((p->base && (rc = world_owner(p->base, mem, owner, true, count_base, p, &was, e)) < 0) ||
+	    (rc = world_owner(p->head, mem, owner, true, compare_head, p, &is, e)) < 0)
 		return rc;
-	if (!render) {
-		same_owner(p, &was, &is);
-		return 0;
-	}
 	if ((rc = gone_envs(p, &was, &is, e)) == 0)
 		own_set(p, mem, first, &was, &is);
 	return rc;
@@ -418,7 +430,7 @@ all_units(struct run *p, struct err *e)
 	world_live_by(p->head, p->base ? base_spec : NULL, p->base);
 	p->all = !p->ask->touched || !p->base || !find_touched(p);
 	p->sums = preview_sums_new(p->mem, p->base ? world_site(p->base) : NULL, world_site(p->head));
-	if ((rc = preview_holds_make(p->base, p->head, p->ask->status, p->mem, &p->holds, e)) < 0 || (rc = shared_units(p, e)) < 0 ||
+	if ((rc = preview_holds_make(p->base, p->head, p->all ? NULL : &p->touched, p->ask->status, p->mem, &p->holds, e)) < 0 || (rc = shared_units(p, e)) < 0 ||
 	    (rc = all_owners(p, e)) < 0)
 		return rc;
 	preview_sums_list(p->sums, &p->out->sums, &p->out->nsums);

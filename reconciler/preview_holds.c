@@ -18,6 +18,8 @@ struct preview_holds {
 	const struct files *status; /* NULL: no status branch */
 	struct map waited;    /* "alice/train": waited before, with nothing there */
 	struct map waits;     /* waits after */
+	const struct map *touched; /* owners who may differ; NULL: all */
+	struct map uses;      /* of the others' environments in base, "alice/train" -> struct use */
 	bool merged;          /* what is asked is the head, and what is live has been decided */
 };
 
@@ -29,6 +31,7 @@ free_holds(void *p)
 	holds_free(h->holds);
 	map_free(&h->waited);
 	map_free(&h->waits);
+	map_free(&h->uses);
 }
 
 static struct value *
@@ -71,6 +74,35 @@ is_there(const struct preview_holds *h, struct arena *mem, const char *owner, co
 	return !v || value_get(v, "use") || strcmp(reason, pending_name(PENDING_QUOTA)) != 0;
 }
 
+static const char *
+key_of(struct arena *mem, const char *owner, const char *name)
+{
+	return arena_printf(mem, "%s/%s", owner, name);
+}
+
+static bool
+is_touched(const struct preview_holds *h, const char *owner)
+{
+	return !h->touched || map_has(h->touched, owner);
+}
+
+static const char *
+copy(struct arena *mem, const char *s)
+{
+	return s ? arena_strdup(mem, s) : NULL;
+}
+
+static void
+keep_use(struct preview_holds *h, const struct env_result *r, const struct use *u)
+{
+	struct use *kept = arena_memdup(h->mem, u, sizeof(*u));
+
+	kept->team = copy(h->mem, u->team);
+	kept->flavor = copy(h->mem, u->flavor);
+	kept->claim = copy(h->mem, u->claim);
+	(void)map_put(&h->uses, key_of(h->mem, r->owner, r->name), kept);
+}
+
 static int
 ask_env(void *ctx, const struct env_result *r, struct err *e)
 {
@@ -81,9 +113,23 @@ ask_env(void *ctx, const struct env_result *r, struct err *e)
 	(void)e;
 	if (r->ok)
 		use_of(mem, r->env, &u);
+	if (r->ok && !h->merged && !is_touched(h, r->owner))
+		keep_use(h, r, &u);
 	holds_ask(h->holds, r->owner, r->name, r->ok ? &u : NULL,
 	          h->merged ? holds_live(h->holds, r->owner, r->name) != NULL : is_there(h, mem, r->owner, r->name));
 	return 0;
+}
+
+/* Of the head, as the base had it. */
+static void
+ask_again(struct preview_holds *h, struct arena *mem, const char *owner)
+{
+	const char *const *names;
+	size_t n;
+
+	world_names(h->world, mem, owner, &names, &n);
+	for (size_t i = 0; i < n; i++)
+		holds_ask(h->holds, owner, names[i], map_get(&h->uses, key_of(mem, owner, names[i])), holds_live(h->holds, owner, names[i]) != NULL);
 }
 
 static int
@@ -99,16 +145,12 @@ ask_all(struct preview_holds *h, struct err *e)
 		struct arena *AUTO_ARENA mem = arena_new((size_t)128 << 20);
 		struct owner_result o;
 
-		if ((rc = world_owner(h->world, mem, owners[i], false, ask_env, h, &o, e)) < 0)
+		if (h->merged && !is_touched(h, owners[i]))
+			ask_again(h, mem, owners[i]);
+		else if ((rc = world_owner(h->world, mem, owners[i], false, ask_env, h, &o, e)) < 0)
 			return rc;
 	}
 	return 0;
-}
-
-static const char *
-key_of(struct arena *mem, const char *owner, const char *name)
-{
-	return arena_printf(mem, "%s/%s", owner, name);
 }
 
 /* After a decision: who waits. `first`: only those of whom nothing is there. */
@@ -170,7 +212,8 @@ any_limit(const struct world *w, struct arena *mem)
 }
 
 int
-preview_holds_make(struct world *base, struct world *head, const struct files *status, struct arena *mem, struct preview_holds **out, struct err *e)
+preview_holds_make(struct world *base, struct world *head, const struct map *touched, const struct files *status, struct arena *mem,
+                   struct preview_holds **out, struct err *e)
 {
 	struct preview_holds *h = arena_alloc(mem, sizeof(*h));
 	const struct holds_query how = { .ctx = h, .mem = mem, .read = read_use, .age = no_age, .now = clock_now() };
@@ -179,6 +222,7 @@ preview_holds_make(struct world *base, struct world *head, const struct files *s
 	*out = h;
 	h->mem = mem;
 	h->status = status;
+	h->touched = base ? touched : NULL;
 	h->holds = holds_new();
 	arena_defer(mem, free_holds, h);
 	if (!any_limit(head, mem) && (!base || !any_limit(base, mem)))

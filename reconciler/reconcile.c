@@ -55,6 +55,7 @@ reconciler_new(const struct reconcile_config *c, struct reconciler **out, struct
 	r->seals = seals_new(c->decryptor);
 	r->trust = trust_new(c->decryptor, c->publisher);
 	world_seal_by(r->world, seals_look, seals_host, r->seals);
+	world_ahead_by(r->world, seals_ahead);
 	*out = r;
 	return 0;
 }

@@ -112,6 +112,8 @@ bool seals_judge(struct seals *s, const char *signer, struct err *e);
 int seals_refuse(const struct seals *s, struct err *e);
 /* world_look_fn, world_host_fn; ctx is the struct seals. */
 int seals_look(void *ctx, struct arena *mem, const struct sealed *f, struct sealed_value **out, size_t *n, struct err *e);
+/* For world_ahead_by: what the owner has below envs/<owner>/secrets/ and is not known, in one question. */
+void seals_ahead(void *ctx, const struct world *w, const char *owner);
 int seals_host(void *ctx, const struct seal_place *env, const char *const *names, size_t n, char digest[SEAL_DIGEST_HEX], struct err *e);
 /* After a pass: in how many ms those are to be looked at again whom the decryptor could not answer; 0: nobody. */
 int64_t seals_schedule(struct seals *s);

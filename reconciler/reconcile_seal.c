@@ -5,10 +5,13 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "parse/secrets.h"
 #include "reconcile_pass.h"
 
 #define KNOWN_MAX 50000   /* answers that are kept; more, or more bytes of them, and all are asked for again */
 #define KNOWN_BYTES ((size_t)64 << 20)
+#define AHEAD_ARENA ((size_t)128 << 20) /* answers may have 256 values each, with long names */
+#define AHEAD_MAX 1000    /* paths of one owner that are looked at */
 #define RETRY_MS 2000     /* until what could not be answered is asked again … */
 #define RETRY_MOST_MS 60000
 
@@ -21,6 +24,7 @@ struct known {
 
 struct seals {
 	struct decryptor *d;    /* NULL: no master key */
+	struct map ahead;       /* "ID PATH GENERATION UID" of files that were asked for with others */
 	struct map known;       /* digest of the question -> struct known * */
 	size_t bytes;           /* of them */
 	char *signer;           /* of berth.yaml; NULL: none */
@@ -53,6 +57,7 @@ forget(struct seals *s)
 		free(k);
 	}
 	map_free(&s->known);
+	map_free(&s->ahead);
 	s->bytes = 0;
 }
 
@@ -259,6 +264,90 @@ seals_host(void *ctx, const struct seal_place *env, const char *const *names, si
 	}
 	memcpy(digest, k->values[0].digest, SEAL_DIGEST_HEX);
 	return 0;
+}
+
+/* -- several at once --------------------------------------------------------------------------------------------------------------- */
+
+/* Of one owner: what is asked for together. */
+struct ahead {
+	struct seals *s;
+	struct arena *mem;
+	const struct files *files;
+	const char *uid;
+	struct secret_settings set;
+	struct sealed list[DECRYPTOR_LOOKS_MAX];
+	size_t n, bytes;
+};
+
+/* Once for the same bytes at the same place: what the decryptor did not tell then is asked for alone. */
+static bool
+is_first(struct ahead *a, const struct file_entry *f)
+{
+	char hex[OID_HEX];
+	const char *key;
+
+	oid_hex(&f->id, hex);
+	key = arena_printf(a->mem, "%s %s %u %u %s", hex, f->path, a->set.generation, a->set.oldest, a->uid);
+	if (map_has(&a->s->ahead, key))
+		return false;
+	if (a->s->ahead.live >= KNOWN_MAX)
+		map_free(&a->s->ahead);
+	(void)map_put(&a->s->ahead, key, NULL);
+	return true;
+}
+
+static void
+add_file(struct ahead *a, const struct file_entry *f)
+{
+	struct sealed x = { .generation = a->set.generation, .oldest = a->set.oldest };
+	char key[DIGEST_HEX];
+
+	if (a->n == DECRYPTOR_LOOKS_MAX || place_of_path(a->mem, f->path, &x.place, &x.format, NULL) < 0 || !is_first(a, f) ||
+	    a->files->read(a->files->ctx, f, DECRYPTOR_LOOKS_BYTES - a->bytes, a->mem, &x.bytes, &x.n, NULL) < 0)
+		return;
+	x.place.uid = a->uid;
+	key_of(&x, key);
+	if (map_has(&a->s->known, key))
+		return;
+	a->list[a->n++] = x;
+	a->bytes += x.n;
+}
+
+static void
+ask_ahead(struct ahead *a)
+{
+	struct decryptor_looked *out = arena_array(a->mem, a->n, sizeof(*out));
+	struct err ignored = { 0 };
+	char key[DIGEST_HEX];
+
+	/* an error is one of the question: each is asked for alone, and told then */
+	if (decryptor_looks(a->s->d, a->mem, a->list, a->n, out, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!out[i].known)
+			continue;
+		key_of(&a->list[i], key);
+		remember(a->s, key, out[i].values, out[i].n, out[i].e);
+	}
+}
+
+void
+seals_ahead(void *ctx, const struct world *w, const char *owner)
+{
+	struct arena *AUTO_ARENA mem = arena_new(AHEAD_ARENA);
+	const struct doc *user = site_get(world_site(w), KIND_USER, owner), *org = world_site(w)->org;
+	struct ahead a = { .s = ctx, .mem = mem, .files = world_files(w) };
+	const struct file_entry *f;
+	size_t n;
+
+	if (!user || !org || seals_refuse(a.s, NULL) < 0 || !(a.uid = value_as_str(value_get(user->spec, "uid"), NULL)))
+		return;
+	secrets_settings(org, &a.set);
+	f = files_under(a.files, arena_printf(mem, "envs/%s/secrets/", owner), &n);
+	for (size_t i = 0; i < n && i < AHEAD_MAX; i++)
+		add_file(&a, &f[i]);
+	if (a.n > 1)
+		ask_ahead(&a);
 }
 
 /* -- again ------------------------------------------------------------------------------------------------------------------------ */

@@ -29,6 +29,7 @@ struct world {
 	void *live_ctx;
 	world_look_fn look;
 	world_host_fn host;
+	world_ahead_fn ahead;
 	void *seal_ctx;
 };
 
@@ -424,6 +425,12 @@ world_seal_by(struct world *w, world_look_fn look, world_host_fn host, void *ctx
 	w->seal_ctx = ctx;
 }
 
+void
+world_ahead_by(struct world *w, world_ahead_fn ahead)
+{
+	w->ahead = ahead;
+}
+
 struct text {
 	const char *bytes;
 	size_t len;
@@ -579,6 +586,8 @@ world_owner(struct world *w, struct arena *mem, const char *owner, bool render,
 	s.envs = arena_array(mem, s.r.n + 1, sizeof(*s.envs));
 	(void)map_put(&s.deps, arena_printf(mem, "users/%s.yaml", owner), NULL);
 	(void)map_put(&s.deps, "berth.yaml", NULL);
+	if (render && w->ahead)
+		w->ahead(w->seal_ctx, w, owner);
 	for (size_t i = 0; i < s.r.n && rc >= 0; i++)
 		rc = one_env(&s, s.r.names[i], render, visit, ctx, e);
 	if (rc >= 0) {

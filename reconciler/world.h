@@ -76,6 +76,10 @@ typedef int (*world_host_fn)(void *ctx, const struct seal_place *env, const char
                              struct err *e);
 void world_seal_by(struct world *w, world_look_fn look, world_host_fn host, void *ctx);
 
+/* Called with the same ctx before the environments of an owner are rendered, so that whoever is asked may look at what they are likely to need in one go. */
+typedef void (*world_ahead_fn)(void *ctx, const struct world *w, const char *owner);
+void world_ahead_by(struct world *w, world_ahead_fn ahead);
+
 struct owner_result {
 	const char *owner;
 	const struct doc *user;      /* NULL when there is no users/ file */

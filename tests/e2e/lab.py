@@ -114,13 +114,15 @@ def git(where, *args, env=None, data=None, ok=True):
 
 
 def until(fn, seconds=None):
-    """What fn returns as soon as that is true, or the last of it."""
+    """What fn returns as soon as that is true, or the last of it. Looking takes half of the time at most: who is waited for needs the rest."""
     end = time.monotonic() + (seconds or WAIT)
     while True:
+        begun = time.monotonic()
         got = fn()
-        if got or time.monotonic() > end:
+        now = time.monotonic()
+        if got or now > end:
             return got
-        time.sleep(0.03)
+        time.sleep(max(0.03, now - begun))
 
 
 def still(fn, seconds, within=None):

@@ -22,15 +22,20 @@ static const struct seal_place site = { PLACE_SITE, NULL, NULL, NULL };
 
 static const char *const some_names[] = { "train--alice", "train.alice.svc" };
 
+#define SAMPLES 9
+
 static size_t
-samples(struct request out[8])
+samples(struct request out[SAMPLES])
 {
 	static struct sealed s = { .format = SEAL_SOPS_JSON, .bytes = "{\"a\":1}", .n = 7, .generation = 3, .oldest = 2 };
+	static struct sealed files[2];
 	static struct part parts[3] = { { .key = "token", .kind = PART_VALUE, .sealed = &s, .value = "a.b" },
 		{ .key = ".dockerconfigjson", .kind = PART_DOCKER, .sealed = &s, .value = "" },
 		{ .key = "ssh_host_ed25519_key", .kind = PART_HOST_KEY, .value = "", .env = &train, .names = some_names, .nnames = 2 } };
 
 	s.place = train;
+	files[0] = files[1] = s;
+	files[1].place = site;
 	out[0] = (struct request){ .op = OP_HELLO, .generation = 1, .text = "/etc/berth/key" };
 	out[1] = (struct request){ .op = OP_LOOK, .sealed = s };
 	out[2] = (struct request){ .op = OP_RECIPIENT, .place = site, .generation = 4000000000u };
@@ -38,14 +43,15 @@ samples(struct request out[8])
 	out[4] = (struct request){ .op = OP_HOST, .place = train, .names = some_names, .nnames = 2 };
 	out[5] = (struct request){ .op = OP_CHANNEL };
 	out[6] = (struct request){ .op = OP_PART, .parts = parts + 1, .nparts = 1 };
-	out[7] = (struct request){ .op = OP_RESEAL, .text = "age1x", .bytes = "kind: Secret\n", .n = 13, .parts = parts, .nparts = 3 };
-	return 8;
+	out[7] = (struct request){ .op = OP_LOOKS, .files = files, .nfiles = 2 };
+	out[8] = (struct request){ .op = OP_RESEAL, .text = "age1x", .bytes = "kind: Secret\n", .n = 13, .parts = parts, .nparts = 3 };
+	return SAMPLES;
 }
 
 static void
 messages_read_back(void **state)
 {
-	struct request all[8], back;
+	struct request all[SAMPLES], back;
 	size_t n = samples(all);
 
 	(void)state;
@@ -71,7 +77,7 @@ messages_read_back(void **state)
 static void
 broken_messages(void **state)
 {
-	struct request all[8], back;
+	struct request all[SAMPLES], back;
 	size_t n = samples(all), read = 0;
 
 	(void)state;
@@ -111,6 +117,8 @@ messages_over_limits(void **state)
 		{ "an unknown format", { .op = OP_LOOK, .sealed = { .place = alice, .format = (enum seal_format)4 } } },
 	};
 	struct part none = { .key = "x", .kind = PART_VALUE, .value = "" };
+	const struct request too_many = { .op = OP_LOOKS, .files = arena_array(mem, DECRYPTOR_LOOKS_MAX + 1, sizeof(struct sealed)),
+		.nfiles = DECRYPTOR_LOOKS_MAX + 1 };
 	const struct request nothing = { .op = OP_PART, .parts = &none, .nparts = 1 };
 	struct buf AUTO_BUF big = BUF_INIT(0);
 	struct request back;
@@ -124,6 +132,9 @@ messages_over_limits(void **state)
 		assert_int_equal(request_read(mem, b.data + WIRE_HEAD, b.len - WIRE_HEAD, &back, &e), ERR_INVALID);
 	}
 	assert_int_equal(request_write(&nothing, &big, &e), ERR_INTERNAL);
+	assert_int_equal(request_write(&too_many, &big, &e), ERR_INVALID);
+	assert_int_equal(request_write(&(struct request){ .op = OP_LOOKS }, &big, &e), ERR_INVALID);
+	assert_int_equal(request_read(mem, "\x09\x41\0\0\0", 5, &back, &e), ERR_INVALID);
 	assert_int_equal(request_write(&(struct request){ .op = OP_SIGN, .text = "n", .bytes = arena_alloc(mem, WIRE_REQUEST_MAX),
 	                                                   .n = WIRE_REQUEST_MAX }, &big, &e), ERR_INVALID);
 }

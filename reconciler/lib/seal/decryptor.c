@@ -173,40 +173,125 @@ whole(struct decryptor *d, const struct msg *m, struct err *e)
 	return m->bad || m->left ? failed(d, ERR_INTERNAL, 0, NULL, e) : 0;
 }
 
+/* The values of one file; returns the generation. */
+static unsigned
+take_values(struct msg *m, struct arena *mem, struct sealed_value **out, size_t *n)
+{
+	unsigned generation = msg_u32(m);
+	uint32_t count = msg_u32(m);
+	struct sealed_value *values;
+
+	m->bad |= count > SOPS_LEAVES_MAX;
+	values = arena_array(mem, m->bad ? 1 : count + 1, sizeof(*values));
+	for (uint32_t i = 0; i < count && !m->bad; i++) {
+		const char *name = msg_text(m, mem, WIRE_LEAF_MAX), *digest;
+		size_t len;
+
+		digest = msg_bytes(m, SEAL_DIGEST_HEX - 1, &len);
+		values[i].name = name ? name : "";
+		memcpy(values[i].digest, digest, len);
+		values[i].size = msg_u32(m);
+	}
+	*out = values;
+	*n = count;
+	return generation;
+}
+
 int
 decryptor_look(struct decryptor *d, struct arena *mem, const struct sealed *s, struct sealed_value **out, size_t *n,
                unsigned *generation, struct err *e)
 {
 	const struct request r = { .op = OP_LOOK, .sealed = *s };
 	struct buf AUTO_BUF answer = BUF_INIT(0);
-	struct sealed_value *values;
 	struct digest input;
 	struct msg m;
-	uint32_t count;
 	int rc;
 
 	hash_bytes(s->bytes, s->n, &input);
 	if ((rc = ask(d, &r, -1, &input, &answer, &m, e)) < 0)
 		return rc;
-	*generation = msg_u32(&m);
-	count = msg_u32(&m);
-	m.bad |= count > SOPS_LEAVES_MAX;
-	values = arena_array(mem, m.bad ? 1 : count + 1, sizeof(*values));
-	for (uint32_t i = 0; i < count && !m.bad; i++) {
-		const char *name = msg_text(&m, mem, WIRE_LEAF_MAX), *digest;
-		size_t len;
-
-		digest = msg_bytes(&m, SEAL_DIGEST_HEX - 1, &len);
-		values[i].name = name ? name : "";
-		memcpy(values[i].digest, digest, len);
-		values[i].size = msg_u32(&m);
-	}
-	if ((rc = whole(d, &m, e)) < 0)
-		return rc;
-	*out = values;
-	*n = count;
-	return 0;
+	*generation = take_values(&m, mem, out, n);
+	return whole(d, &m, e);
 }
+
+/* -- several at once --------------------------------------------------------------------------------------------------- */
+
+/* One that is known to be dangerous goes alone: then it is known whose fault it is. */
+static bool
+suspected(struct decryptor *d, const struct sealed *s)
+{
+	const struct poison *p;
+	struct digest of;
+
+	if (!d->npoisons)
+		return false;
+	hash_bytes(s->bytes, s->n, &of);
+	return (p = poison_of(d, &of)) && p->deaths > 0;
+}
+
+/* The answer for one, a message in the whole answer. */
+static void
+take_looked(struct msg *all, struct arena *mem, struct decryptor_looked *out)
+{
+	struct msg m = { NULL, 0, false };
+	struct err *why = arena_alloc(mem, sizeof(*why));
+	int rc;
+
+	m.p = (const unsigned char *)msg_bytes(all, WIRE_ANSWER_MAX, &m.left);
+	if ((rc = msg_answer(&m, why)) == 0)
+		(void)take_values(&m, mem, &out->values, &out->n);
+	all->bad |= m.bad || m.left || rc == ERR_INTERNAL;
+	out->e = rc < 0 ? why : NULL;
+	out->known = rc == 0 || rc == ERR_DENIED || rc == ERR_INVALID;
+}
+
+/* files[which[0 … n-1]], in one question. */
+static int
+look_some(struct decryptor *d, struct arena *mem, const struct sealed *files, const size_t *which, size_t n, struct decryptor_looked *out,
+          struct err *e)
+{
+	struct buf AUTO_BUF answer = BUF_INIT(0);
+	struct request r = { .op = OP_LOOKS, .files = arena_array(mem, n, sizeof(*files)), .nfiles = n };
+	unsigned lost = d->starts_lost;
+	struct msg m;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		r.files[i] = files[which[i]];
+	if ((rc = ask(d, &r, -1, NULL, &answer, &m, e)) == 0) {
+		for (size_t i = 0; i < n; i++)
+			take_looked(&m, mem, &out[which[i]]);
+		rc = whole(d, &m, e);
+	}
+	for (size_t i = 0; rc < 0 && i < n; i++)
+		out[which[i]].known = false;
+	if (rc < 0 && d->starts_lost > lost)
+		decryptor_forgive(d);
+	return rc;
+}
+
+int
+decryptor_looks(struct decryptor *d, struct arena *mem, const struct sealed *files, size_t n, struct decryptor_looked *out, struct err *e)
+{
+	size_t which[DECRYPTOR_LOOKS_MAX], count = 0, bytes = 0;
+	int rc;
+
+	memset(out, 0, n * sizeof(*out));
+	for (size_t i = 0; i < n; i++) {
+		if (files[i].n > DECRYPTOR_LOOKS_BYTES || suspected(d, &files[i]))
+			continue;
+		if (count == DECRYPTOR_LOOKS_MAX || bytes + files[i].n > DECRYPTOR_LOOKS_BYTES) {
+			if ((rc = look_some(d, mem, files, which, count, out, e)) < 0)
+				return rc;
+			count = bytes = 0;
+		}
+		which[count++] = i;
+		bytes += files[i].n;
+	}
+	return count ? look_some(d, mem, files, which, count, out, e) : 0;
+}
+
+/* -- what else it knows ------------------------------------------------------------------------------------------------ */
 
 /* A text of the answer, of at most room - 1 bytes. */
 static void

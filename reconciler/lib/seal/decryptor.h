@@ -40,6 +40,24 @@ const char *decryptor_note(struct decryptor *d);
 int decryptor_look(struct decryptor *d, struct arena *mem, const struct sealed *s, struct sealed_value **out, size_t *n,
                    unsigned *generation, struct err *e) MUST_USE;
 
+/* What was found out of one of several. */
+struct decryptor_looked {
+	bool known;                  /* else it has to be asked for alone */
+	const struct err *e;         /* NULL: it opened; ERR_DENIED or ERR_INVALID as above */
+	struct sealed_value *values;
+	size_t n;
+};
+
+#define DECRYPTOR_LOOKS_MAX 64
+#define DECRYPTOR_LOOKS_BYTES ((size_t)256 << 10) /* of the files in one question */
+
+/*
+ * The same for several files by as few questions as these limits allow: a question wakes two processes. Each answer has the deadline of one. An error is of a
+ * question, whose files and those behind it are left unknown, as is a file on which the decryptor died before, or which is too large for company. Nobody is
+ * blamed for a death here, and the next start is at once: who caused it shows when each is asked for alone. All in mem.
+ */
+int decryptor_looks(struct decryptor *d, struct arena *mem, const struct sealed *files, size_t n, struct decryptor_looked *out, struct err *e) MUST_USE;
+
 int decryptor_recipient(struct decryptor *d, const struct seal_place *p, unsigned generation, char out[AGE_TEXT_MAX], struct err *e) MUST_USE;
 
 /* SSHSIG by berth's signing key. */

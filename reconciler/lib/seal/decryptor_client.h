@@ -33,6 +33,8 @@ struct decryptor {
 int decryptor_running(struct decryptor *d, struct err *e) MUST_USE;
 /* Ends it. `why` is a text for people: what it did, or NULL to say how it ended by itself. Sets the note. */
 void decryptor_lost(struct decryptor *d, const char *why);
+/* Its last death counts as none: the next start is at once. */
+void decryptor_forgive(struct decryptor *d);
 /* Ends it at the daemon's own end. */
 void decryptor_end(struct decryptor *d);
 

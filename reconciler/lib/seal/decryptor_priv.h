@@ -26,12 +26,14 @@
 
 #define CHANNELS_MAX 16
 
-enum wire_op { OP_HELLO = 1, OP_LOOK, OP_RECIPIENT, OP_SIGN, OP_HOST, OP_CHANNEL, OP_PART, OP_RESEAL };
+enum wire_op { OP_HELLO = 1, OP_LOOK, OP_RECIPIENT, OP_SIGN, OP_HOST, OP_CHANNEL, OP_PART, OP_RESEAL, OP_LOOKS };
 
 /* A request as read: texts are NUL-terminated in the arena, bytes are borrowed from the message. */
 struct request {
 	enum wire_op op;
 	struct sealed sealed;         /* LOOK */
+	struct sealed *files;         /* LOOKS: at most DECRYPTOR_LOOKS_MAX; answered by as many messages of a LOOK, one behind the other */
+	size_t nfiles;
 	struct seal_place place;      /* RECIPIENT, HOST */
 	unsigned generation;          /* RECIPIENT; HELLO: the version of this format */
 	const char *text;             /* HELLO: the key file; SIGN: the namespace; RESEAL: the recipient */

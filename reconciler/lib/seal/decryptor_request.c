@@ -118,6 +118,21 @@ read_parts(struct msg *w, struct arena *mem, struct request *r)
 }
 
 static void
+read_files(struct msg *w, struct arena *mem, struct request *r)
+{
+	uint32_t n = msg_u32(w);
+
+	if (n == 0 || n > DECRYPTOR_LOOKS_MAX || w->bad) {
+		w->bad = true;
+		return;
+	}
+	r->files = arena_array(mem, n, sizeof(*r->files));
+	r->nfiles = n;
+	for (uint32_t i = 0; i < n && !w->bad; i++)
+		read_sealed(w, mem, &r->files[i]);
+}
+
+static void
 read_body(struct msg *w, struct arena *mem, struct request *r)
 {
 	switch (r->op) {
@@ -150,6 +165,9 @@ read_body(struct msg *w, struct arena *mem, struct request *r)
 	case OP_PART:
 		read_parts(w, mem, r);
 		break;
+	case OP_LOOKS:
+		read_files(w, mem, r);
+		break;
 	}
 }
 
@@ -160,7 +178,7 @@ request_read(struct arena *mem, const void *bytes, size_t n, struct request *out
 	uint8_t op = msg_u8(&w);
 
 	memset(out, 0, sizeof(*out));
-	if (op >= OP_HELLO && op <= OP_RESEAL) {
+	if (op >= OP_HELLO && op <= OP_LOOKS) {
 		out->op = (enum wire_op)op;
 		read_body(&w, mem, out);
 		if (!w.bad && w.left == 0)
@@ -249,6 +267,17 @@ put_parts(struct buf *b, const struct request *r, struct err *e)
 }
 
 static int
+put_files(struct buf *b, const struct request *r, struct err *e)
+{
+	if (r->nfiles == 0 || r->nfiles > DECRYPTOR_LOOKS_MAX)
+		return err_set(e, ERR_INVALID, "%zu sealed files at once, 1 to %d are possible", r->nfiles, DECRYPTOR_LOOKS_MAX);
+	msg_put_u32(b, (uint32_t)r->nfiles);
+	for (size_t i = 0; i < r->nfiles; i++)
+		put_sealed(b, &r->files[i]);
+	return 0;
+}
+
+static int
 put_body(struct buf *b, const struct request *r, struct err *e)
 {
 	switch (r->op) {
@@ -279,6 +308,8 @@ put_body(struct buf *b, const struct request *r, struct err *e)
 		return put_parts(b, r, e);
 	case OP_PART:
 		return put_parts(b, r, e);
+	case OP_LOOKS:
+		return put_files(b, r, e);
 	}
 	return 0;
 }

@@ -260,6 +260,13 @@ decryptor_lost(struct decryptor *d, const char *why)
 }
 
 void
+decryptor_forgive(struct decryptor *d)
+{
+	d->starts_lost -= d->starts_lost > 0;
+	d->next_start = 0;
+}
+
+void
 decryptor_end(struct decryptor *d)
 {
 	char how[128];

@@ -118,16 +118,16 @@ part_bytes(struct vault *v, struct arena *mem, const struct part *p, struct secr
 /* -- requests ---------------------------------------------------------------------------------------------------------- */
 
 static int
-look(struct vault *v, struct arena *mem, const struct request *r, struct buf *out, struct err *e)
+look_at(struct vault *v, struct arena *mem, const struct sealed *s, struct buf *out, struct err *e)
 {
 	char digest[SEAL_DIGEST_HEX];
 	struct opened o;
 	const char *label;
-	int rc = vault_unseal(v, mem, &r->sealed, &o, e);
+	int rc = vault_unseal(v, mem, s, &o, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = place_info(mem, &r->sealed.place, 0, &label, e)) == 0) {
+	if ((rc = place_info(mem, &s->place, 0, &label, e)) == 0) {
 		msg_put_u32(out, o.generation);
 		msg_put_u32(out, (uint32_t)o.sops.n);
 		for (size_t i = 0; i < o.sops.n; i++) {
@@ -139,6 +139,36 @@ look(struct vault *v, struct arena *mem, const struct request *r, struct buf *ou
 	}
 	opened_free(&o);
 	return rc;
+}
+
+static int
+look(struct vault *v, struct arena *mem, const struct request *r, struct buf *out, struct err *e)
+{
+	return look_at(v, mem, &r->sealed, out, e);
+}
+
+/* An answer for each: one that does not open takes no other with it. */
+static int
+looks(struct vault *v, struct arena *mem, const struct request *r, struct buf *out, struct err *e)
+{
+	struct buf AUTO_BUF one = BUF_INIT(WIRE_ANSWER_MAX);
+
+	(void)mem;
+	(void)e;
+	for (size_t i = 0; i < r->nfiles; i++) {
+		struct arena *AUTO_ARENA work = arena_new(WORK_MAX);
+		struct err why = { 0 };
+		int rc;
+
+		msg_begin(&one);
+		msg_put_u8(&one, 0);
+		if ((rc = look_at(v, work, &r->files[i], &one, &why)) == 0 && (rc = buf_check(&one, "the answer", &why)) == 0)
+			msg_end(&one, 0);
+		if (rc < 0)
+			msg_error(&one, rc, &why);
+		buf_add(out, one.data, one.len);
+	}
+	return 0;
 }
 
 static int
@@ -278,7 +308,7 @@ static const struct {
 	enum wire_op op;
 	int (*serve)(struct vault *v, struct arena *mem, const struct request *r, struct buf *out, struct err *e);
 } services[] = {
-	{ OP_LOOK, look }, { OP_RECIPIENT, recipient }, { OP_SIGN, sign }, { OP_HOST, host }, { OP_RESEAL, reseal },
+	{ OP_LOOK, look }, { OP_LOOKS, looks }, { OP_RECIPIENT, recipient }, { OP_SIGN, sign }, { OP_HOST, host }, { OP_RESEAL, reseal },
 };
 
 static int
