@@ -248,6 +248,7 @@ def limited(s, number, merged):
         s.push("bo", "by-rebase", {"envs/bo/by-rebase.yaml": env_spec(more="  resources: {cpu: %d}\n" % (n + 1))})
         check("limit %d: then it goes on" % n, s.says(number, "berth/validate", "success"), *s.why(number))
         check("limit %d: nothing was asked before its time" % n, s.f.early == 1, s.f.early, s.d.log())
+        check("(and it is over)", until(lambda n=n: s.d.log().count("the forge answers again") > n), s.d.log())
 
 
 def at_rest(s, merged):
