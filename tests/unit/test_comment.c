@@ -693,6 +693,22 @@ test_main_moves(void **state)
 	}
 }
 
+/* As paths "genome-two.yaml" stands before "genome.yaml", as names behind it: neither goes when a third comes. */
+static void
+test_longer_name(void **state)
+{
+	static const char spec[] = "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: cpu-small\n";
+	struct example two = { "two", { { "envs/bo/genome-two.yaml", spec } } };
+	struct example three = { "three", { { "envs/bo/genome-two.yaml", spec }, { "envs/bo/quick.yaml", spec } } };
+	struct planned p;
+
+	(void)state;
+	preview_between(tree_with(&two), tree_with(&three), true, &p);
+	assert_int_equal(p.count[ACTION_CREATE], 1);
+	assert_int_equal(p.count[ACTION_DELETE], 0);
+	assert_int_equal(p.env_deletes, 0);
+}
+
 /* -- after the merge ------------------------------------------------------------------------------------------------------------------ */
 
 #define STATUS(name, phase, more) \
@@ -783,7 +799,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_trees, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown), cmocka_unit_test_setup_teardown(test_longer_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result_cut, setup, teardown),
 	};
