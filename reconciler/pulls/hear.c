@@ -208,13 +208,16 @@ hear_at(const struct memo *m)
 /* -- merged ones ------------------------------------------------------------------------------------------------------------------------------- */
 
 static bool
-merged_due(struct pulls *p, const struct memo *m)
+merged_due(struct pulls *p, struct memo *m)
 {
 	int64_t now = clock_mono_ms();
 
+	/* a hook right behind a question may be of what that one came too early for */
+	if (p->was_poked && m->asked_at && m->hear_at > m->asked_at + POKED_MS)
+		m->hear_at = m->asked_at + POKED_MS;
 	if (now < m->again && m->refused)
 		return false;
-	return !m->asked_at || now >= m->hear_at || (p->was_poked && now >= m->asked_at + POKED_MS);
+	return !m->asked_at || now >= m->hear_at;
 }
 
 static int
