@@ -76,8 +76,8 @@ def commands(f, d):
     check("(a new one)", until(lambda: "bo/talk" in pull.text()), d.log())
     looks = d.log().count("pull request %d at" % pull.number)
     say(f, "bo", pull, "please\n/berth plan\n")
-    check("/berth plan looks again, and says so", until(lambda: "looked at again" in pull.text()) and
-          d.log().count("pull request %d at" % pull.number) > looks, pull.text(), d.log())
+    check("/berth plan looks again, and says so", until(lambda: "looked at again" in pull.text() and
+          d.log().count("pull request %d at" % pull.number) > looks), pull.text(), d.log())
     say(f, "carol", pull, "/berth approve " + pull.get()["head"]["sha"])
     check("a comment is no review here, and that is said", until(lambda: "a review counts here" in pull.text()) and
           pull.states()["berth/plan"][0] == "pending", pull.text())
@@ -93,6 +93,9 @@ def commands(f, d):
     looks = d.log().count("pull request %d at" % pull.number)
     other = new(f, "bo", "other", {"envs/bo/other.yaml": env_spec()})
     check("(somebody else's is looked at)", until(lambda: "bo/other" in other.text()), d.log())
+    for line in "/berth one", "/berth two":  # two turns later all has been heard that was said before
+        say(f, "bo", other, line)
+        check("(%s is answered)" % line, until(lambda line=line: line in other.text()), d.log())
     check("one that was edited is none, and one of nobody here", pull.text() == text and
           d.log().count("pull request %d at" % pull.number) == looks, pull.text(), d.log())
     check("all of it in one comment", len(pull.comments()) == 1)
