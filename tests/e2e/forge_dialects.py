@@ -48,7 +48,7 @@ class GitHub:
         return {**urls(WEB + "repos/" + full, REPO_URLS), "id": 101 if fork else 100, "node_id": "R_1", "name": name, "full_name": full, "fork": fork,
                 "owner": self.user("stranger" if fork else "root"), "private": True, "description": None, "homepage": None, "language": None, "mirror_url": None,
                 "default_branch": "main", "license": None, "archived": False, "disabled": False, "visibility": "private", "topics": [],
-                **{k: True for k in ("has_downloads", "has_issues", "has_projects", "has_wiki")}, "has_pages": False,
+                **{k: True for k in ("has_downloads", "has_issues", "has_projects", "has_wiki")}, "has_pages": False, "has_discussions": False,
                 **{k: 0 for k in ("forks", "forks_count", "open_issues", "open_issues_count", "size", "stargazers_count", "watchers", "watchers_count")},
                 "created_at": self.time(0), "updated_at": self.time(0), "pushed_at": self.time(self.f.pushed_at)}
 
@@ -142,6 +142,10 @@ class GitHub:
             some = {k: 0 for k in ("followers", "following", "public_gists", "public_repos")}
             none = {k: None for k in ("bio", "blog", "company", "email", "location", "name", "hireable")}
             return self.given("public-user", {**self.user(who), **some, **none, "created_at": self.time(0), "updated_at": self.time(0)})
+        if path == self.root:
+            may = {k: k not in ("admin", "maintain") for k in ("admin", "maintain", "push", "triage", "pull")}
+            return self.given("full-repository", {**self.repository(), "permissions": may, "network_count": 0, "subscribers_count": 0}, 200,
+                              {"X-OAuth-Scopes": "repo", "X-Accepted-OAuth-Scopes": "repo"})
         rest = path[len(self.root):] if path.startswith(self.root + "/") else ""
         rows = (("GET", r"/pulls", self.list_pulls), ("GET", r"/pulls/(\d+)", self.one_pull), ("GET", r"/pulls/(\d+)/reviews", self.list_reviews),
                 ("POST", r"/pulls/(\d+)/reviews", self.post_review), ("POST", r"/statuses/(\w+)", self.post_status),
@@ -381,6 +385,16 @@ class GitLab:
     def answer(self, method, path, query, body, who):
         if path == self.api + "/user":
             return self.given("current-user", {**self.user(who), "bot": True})
+        if path == self.api + "/personal_access_tokens/self":
+            return self.given("token", {"id": 7, "name": "berth", "description": None, "revoked": False, "created_at": self.time(0), "scopes": ["api"], "user_id": IDS[who],
+                                        "last_used_at": None, "active": True, "expires_at": "2030-01-01"})
+        if path == self.root:
+            access = {"project_access": {"access_level": 30, "notification_level": 3}, "group_access": None}
+            names = {k: "envs" for k in ("name", "name_with_namespace", "path")}
+            return self.given("project", {"id": 100, **names, "path_with_namespace": self.f.repo, "description": None, "default_branch": "main", "forks_count": 0,
+                                          "star_count": 0, "ssh_url_to_repo": "git@forge.example", "http_url_to_repo": self.f.url(), "web_url": WEB + self.f.repo,
+                                          "visibility": "private", "readme_url": None, "avatar_url": None, "created_at": self.time(0), "last_activity_at": self.time(0),
+                                          "tag_list": [], "topics": [], "namespace": {"id": 1, "path": "lab"}, "permissions": access})
         rest = path[len(self.root):] if path.startswith(self.root + "/") else ""
         rows = (("GET", r"/merge_requests", self.list_pulls), ("GET", r"/merge_requests/(\d+)", self.one_pull), ("GET", r"/merge_requests/(\d+)/approvals", self.approvals),
                 ("GET", r"/merge_requests/(\d+)/versions", self.versions), ("GET", r"/merge_requests/(\d+)/notes", self.list_comments),

@@ -21,6 +21,11 @@ SIMPLE = ["bool: locked", "int: id number", "list: labels", "@links: _links", "@
           "time?: closed_at merged_at", "~[@simple-user]: assignees requested_reviewers", "~bool: draft", "~list: requested_teams", "~map?: stack",
           "~str?: active_lock_reason"]
 
+REPOSITORY = ["@simple-user: owner", "bool: archived disabled fork has_downloads has_issues has_pages has_projects has_wiki private",
+              "int: forks forks_count id open_issues open_issues_count size stargazers_count watchers watchers_count", "map?: license",
+              "str: default_branch full_name name node_id " + REPO_URLS, "str?: description homepage language mirror_url",
+              "time?: created_at pushed_at updated_at", "~str: visibility", "~list: topics", "~map: permissions"]
+
 GITHUB = {
     "simple-user": ["bool: site_admin", "int: id", "str: login node_id type " + USER_URLS, "str?: gravatar_id", "~str: starred_at user_view_type",
                     "~str?: email name"],
@@ -28,10 +33,8 @@ GITHUB = {
                     "str?: bio blog company email gravatar_id location name", "time: created_at updated_at", "~str: user_view_type",
                     "~int: collaborators disk_usage owned_private_repos private_gists total_private_repos", "~map: plan",
                     "~str?: notification_email twitter_username"],
-    "repository": ["@simple-user: owner", "bool: archived disabled fork has_downloads has_issues has_pages has_projects has_wiki private",
-                   "int: forks forks_count id open_issues open_issues_count size stargazers_count watchers watchers_count", "map?: license",
-                   "str: default_branch full_name name node_id " + REPO_URLS, "str?: description homepage language mirror_url",
-                   "time?: created_at pushed_at updated_at", "~str: visibility", "~list: topics", "~map: permissions"],
+    "repository": REPOSITORY + ["~bool: has_discussions"],
+    "full-repository": REPOSITORY + ["int: network_count subscribers_count", "bool: has_discussions"],
     "links": ["@link: comments commits html issue review_comment review_comments self statuses"],
     "link": ["str: href"],
     "end": ["str: label ref sha", "@repository?: repo", "@simple-user?: user"],
@@ -69,6 +72,9 @@ GITLAB = {
     "current-user": ["int: id", "str: username name state web_url", "str?: avatar_url public_email", "~bool: locked bot external private_profile",
                      "~str?: bio location linkedin twitter organization job_title pronouns email commit_email", "~time?: created_at confirmed_at last_sign_in_at",
                      "~int: followers following namespace_id"],
+    "project": ["int: id forks_count star_count", "str: name name_with_namespace path path_with_namespace ssh_url_to_repo http_url_to_repo web_url visibility",
+                "str?: description default_branch readme_url avatar_url", "time: created_at last_activity_at", "list: tag_list topics", "map: namespace permissions"],
+    "token": ["int: id user_id", "str: name", "str?: description expires_at", "bool: revoked active", "time: created_at", "time?: last_used_at", "list: scopes"],
     "merge-request-basic": BASIC,
     "merge-request": BASIC + ["bool: subscribed first_contribution", "str?: changes_count merge_error", "@diff-refs?: diff_refs", "map?: pipeline head_pipeline",
                               "map: user", "time?: latest_build_started_at latest_build_finished_at first_deployed_to_production_at"],
