@@ -2,6 +2,7 @@
 # berth: one program, one library of everything but main, tests beside it.
 #   make            build/berth            make test       everything that proves it (ASan + UBSan)
 #   make run        the demo               make bench      figures as ratios
+#   make tutorial   the same with a forge (docs/tutorial.md)
 BUILD ?= release
 OUT := build/$(BUILD)
 
@@ -113,13 +114,22 @@ $(OUT)/tests/fuzz/%: tests/fuzz/%.c $(if $(filter fuzz,$(BUILD)),,tests/fuzz/rep
 	$(Q)$(TEST_LINK) -Wno-missing-prototypes
 
 # ---- running: each target first makes sure that the packages it needs are there (deploy/setup.sh) ----
-.PHONY: run demo-clean test test-now layers lint headers fuzz fuzz-now valgrind bench torture minimal install clean
+.PHONY: run demo-clean tutorial tutorial-clean test test-now layers lint headers fuzz fuzz-now valgrind bench torture minimal install clean
 run:
 	@sh deploy/setup.sh run
 	@$(AGAIN) program
 	@exec sh deploy/demo.sh
 demo-clean:
 	rm -rf build/demo
+# a forge of one's own, four people and berth, in build/tutorial (docs/tutorial.md)
+tutorial:
+	@sh deploy/setup.sh tutorial
+	@$(AGAIN) program
+	@tests/peers/install.sh gitea
+	@tests/peers/install.sh giteaweb || true
+	@exec python3 deploy/tutorial.py
+tutorial-clean:
+	rm -rf build/tutorial
 
 test:
 	@sh deploy/setup.sh test
@@ -170,8 +180,8 @@ install: program
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	build/berth help --man > $(DESTDIR)$(PREFIX)/share/man/man1/berth.1
 
-# keeps build/demo: commits of a person may be in it (make demo-clean)
+# keeps what commits of a person may be in (make demo-clean, make tutorial-clean)
 clean:
-	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name demo -exec rm -rf {} +; fi
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name demo ! -name tutorial -exec rm -rf {} +; fi
 
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(CONF:=.d) $(FUZZ:=.d)

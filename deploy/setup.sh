@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# setup.sh run|test|valgrind|fuzz: makes sure that the Debian packages for that are installed; silent when they are.
+# setup.sh run|tutorial|test|valgrind|fuzz: makes sure that the Debian packages for that are installed; silent when they are.
 # As root it calls apt-get, else `sudo -n apt-get`; where neither works it prints what to install and exits 1.
 set -eu
 what=${1:-run}
@@ -10,10 +10,11 @@ packages='make gcc libc6-dev pkg-config libgit2-dev libyaml-dev libcurl4-openssl
 libpcre2-dev libmicrohttpd-dev zlib1g-dev libssl-dev git ca-certificates'
 case $what in
 run) ;;
+tutorial) packages="$packages python3 python3-venv openssh-client" ;;
 test) packages="$packages libcmocka-dev cmark-gfm age python3 python3-yaml python3-venv python3-pip busybox procps openssl openssh-client iproute2 patchelf shellcheck" ;;
 valgrind) packages="$packages valgrind libc6-dbg" ;;
 fuzz) packages="$packages clang-14 llvm-14 libclang-rt-14-dev" ;;
-*) echo "usage: setup.sh run|test|valgrind|fuzz" >&2; exit 2 ;;
+*) echo "usage: setup.sh run|tutorial|test|valgrind|fuzz" >&2; exit 2 ;;
 esac
 
 say() { printf 'setup: %s\n' "$*" >&2; }

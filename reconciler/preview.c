@@ -265,18 +265,14 @@ same_owner(struct run *p, const char *owner, struct err *e)
 	return 0;
 }
 
-/* Environments that are gone, both lists sorted. */
 static int
-gone_envs(struct run *p, const struct owner_result *was, const struct owner_result *is, struct err *e)
+gone_envs(struct run *p, const struct owner_result *was, struct err *e)
 {
 	int rc;
 
-	for (size_t i = 0, k = 0; i < was->n; i++) {
-		while (k < is->n && strcmp(is->names[k], was->names[i]) < 0)
-			k++;
-		if ((k == is->n || strcmp(is->names[k], was->names[i]) != 0) && (rc = one_env(p, is->owner, was->names[i], NULL, e)) < 0)
+	for (size_t i = 0; i < was->n; i++)
+		if (!world_has_env(p->head, was->owner, was->names[i]) && (rc = one_env(p, was->owner, was->names[i], NULL, e)) < 0)
 			return rc;
-	}
 	return 0;
 }
 
@@ -307,7 +303,7 @@ one_owner(struct run *p, const char *owner, struct err *e)
 	if ((p->base && (rc = world_owner(p->base, mem, owner, true, count_base, p, &was, e)) < 0) ||
 	    (rc = world_owner(p->head, mem, owner, true, compare_head, p, &is, e)) < 0)
 		return rc;
-	if ((rc = gone_envs(p, &was, &is, e)) == 0)
+	if ((rc = gone_envs(p, &was, e)) == 0)
 		own_set(p, mem, first, &was, &is);
 	return rc;
 }

@@ -178,19 +178,15 @@ static void
 drop_gone(struct preview_holds *h, struct world *base, struct world *head)
 {
 	struct arena *AUTO_ARENA list = arena_new((size_t)128 << 20);
-	const char **owners, *const *was, *const *is;
-	size_t n, nwas, nis;
+	const char **owners, *const *was;
+	size_t n, nwas;
 
 	world_owners(base, list, &owners, &n);
 	for (size_t i = 0; i < n; i++) {
 		world_names(base, list, owners[i], &was, &nwas);
-		world_names(head, list, owners[i], &is, &nis);
-		for (size_t k = 0, j = 0; k < nwas; k++) { /* both are sorted */
-			while (j < nis && strcmp(is[j], was[k]) < 0)
-				j++;
-			if (j == nis || strcmp(is[j], was[k]) != 0)
+		for (size_t k = 0; k < nwas; k++)
+			if (!world_has_env(head, owners[i], was[k]))
 				holds_drop(h->holds, owners[i], was[k]);
-		}
 	}
 }
 

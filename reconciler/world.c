@@ -326,6 +326,14 @@ world_owners(const struct world *w, struct arena *mem, const char ***owners, siz
 #define ENV_ARENA ((size_t)64 << 20)    /* a hostile document of FILE_DOC_MAX takes about 10 MiB to read, judge and resolve */
 #define OWNER_DETAIL ((size_t)32 << 20) /* of an owner's arena, for what the owner's own set needs of the environments */
 
+bool
+world_has_env(const struct world *w, const char *owner, const char *name)
+{
+	struct arena *AUTO_ARENA mem = arena_new(65536);
+
+	return files_find(w->files, arena_printf(mem, "envs/%s/%s.yaml", owner, name)) != NULL;
+}
+
 static int
 read_env(struct world *w, struct arena *mem, const struct file_entry *f, bool render, struct env_result *r, struct err *e)
 {

@@ -93,7 +93,10 @@ struct owner_result {
 	const struct err *failure;   /* the same with its hint */
 };
 
-/* Names of an owner's environments, sorted; from the paths alone. */
+/* Has it a file, whatever is in it? */
+bool world_has_env(const struct world *w, const char *owner, const char *name);
+
+/* Names of an owner's environments, in the order of their paths (that of the names differs: "a-b.yaml" comes before "a.yaml"); from the paths alone. */
 void world_names(const struct world *w, struct arena *mem, const char *owner, const char *const **names, size_t *n);
 
 /*

@@ -217,7 +217,7 @@ is_merged_there(struct making *m, char hex[OID_HEX])
 
 	if (person_git(&quiet, args, &said, NULL) < 0 || said.code || strlen(said.out) < OID_HEX)
 		return false;
-	(void)snprintf(hex, OID_HEX, "%s", said.out);
+	(void)snprintf(hex, OID_HEX, "%.*s", OID_HEX - 1, said.out);
 	return oid_parse(hex, &there) == 0 && git_is_ancestor(m->p->git, &there, &m->p->tip, NULL) == 1;
 }
 

@@ -7,7 +7,8 @@
 #include "lib/base/str.h"
 #include "pulls/priv.h"
 
-#define SETTLE_MS 1500      /* the forge's times are whole seconds: what is said in the second of the last question is found by one more */
+#define SETTLE_MS 1500      /* the forge's times are whole seconds: what is said in the second of the last question is found by one more … */
+#define RECENT_S 120        /* … unless that second is over by any clock */
 #define HEAR_ARENA ((size_t)64 << 20)
 #define AGAIN_MS 2000       /* between questions after a merged one: doubled up to … */
 #define AGAIN_MOST_MS 300000
@@ -18,6 +19,7 @@
 struct listening {
 	struct pulls *p;
 	struct now *n;          /* NULL: commands are not wanted */
+	struct memo *m;         /* its own comment is looked for; NULL: it is not */
 	const char *me;
 	struct arena *mem;
 	struct spoken *spoken;
@@ -55,6 +57,8 @@ listen(void *ctx, const struct forge_comment *c)
 	struct listening *l = ctx;
 	struct command said;
 
+	if (l->m)
+		say_found(l->m, l->me, c);
 	if (c->edited || !*c->author || str_eq(c->author, l->me))
 		return true;
 	command_read(c->body, &said);
@@ -141,7 +145,9 @@ hear_due(const struct now *n, const struct memo *m, const struct forge_pull *pul
 static void
 heard(struct pulls *p, struct memo *m, const struct forge_pull *pull)
 {
-	if (m->hear_at && pull->updated == m->asking && str_eq(m->asked_head, pull->head_sha)) {
+	bool again = m->hear_at && pull->updated == m->asking && str_eq(m->asked_head, pull->head_sha);
+
+	if (again || !pull->updated || clock_now() > pull->updated + RECENT_S) {
 		m->hear_at = 0;
 		m->asked = pull->updated;
 		p->dirty = true;
@@ -176,13 +182,14 @@ int
 hear(struct pulls *p, struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(HEAR_ARENA);
-	struct listening l = { .p = p, .n = n, .mem = mem };
+	struct listening l = { .p = p, .n = n, .m = m->comment || m->searched ? NULL : m, .mem = mem };
 	int rc;
 
 	if (!hear_due(n, m, pull))
 		return 0;
 	if ((rc = listen_to(&l, m->number, e)) < 0 || (rc = hear_reviews(p, n, m, pull, &l, e)) < 0)
 		return rc;
+	m->searched |= l.m != NULL;
 	if (l.id && l.id != m->command) {
 		m->command = l.id;
 		memo_text(&m->reply, command_answer(p, n, pull, l.login, l.at, &l.command, mem));

@@ -228,6 +228,8 @@ check_validate(struct look *l)
 
 	s->context = "berth/validate";
 	s->state = errors ? FORGE_FAILURE : FORGE_SUCCESS;
+	l->planned.errors = errors;
+	l->planned.first_error = errors ? first_line(l, SEVERITY_ERROR) : NULL;
 	if (errors)
 		s->description = arena_printf(l->mem, "%zu error%s: %s", errors, plural(errors), first_line(l, SEVERITY_ERROR));
 	else if (warnings)
@@ -236,14 +238,24 @@ check_validate(struct look *l)
 		s->description = arena_printf(l->mem, "%zu document%s checked", l->changed.checked, plural(l->changed.checked));
 }
 
+/* Without what is not there: a forge shows some eighty characters. */
 static const char *
 counts(struct look *l)
 {
 	const struct planned *d = &l->planned;
+	const struct { size_t n; const char *text; } parts[] = {
+		{ d->invalid, "not valid" }, { d->refused, "refused in part" }, { d->count[ACTION_CREATE], "to create" },
+		{ d->count[ACTION_CHANGE] + d->count[ACTION_RECREATE], "to change" }, { d->count[ACTION_DELETE], "to delete" },
+		{ d->restarts, d->restarts == 1 ? "restarts" : "restart" },
+	};
+	struct buf AUTO_BUF out = BUF_INIT(1024);
 
-	return arena_printf(l->mem, "%zu to create, %zu to change (%zu with a restart), %zu to delete%s", d->count[ACTION_CREATE],
-	                    d->count[ACTION_CHANGE] + d->count[ACTION_RECREATE], d->restarts, d->count[ACTION_DELETE],
-	                    d->data ? ", DATA AT STAKE" : "");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (parts[i].n)
+			buf_printf(&out, "%s%zu %s", out.len ? ", " : "", parts[i].n, parts[i].text);
+	buf_str(&out, out.len ? "" : "nothing changes in what runs");
+	buf_str(&out, d->data ? ", DATA AT STAKE" : "");
+	return arena_strdup(l->mem, buf_cstr(&out));
 }
 
 static void
@@ -258,7 +270,7 @@ check_plan(struct look *l)
 	} else if (!l->planned_ok) {
 		s->description = arena_printf(l->mem, "no plan: %s", l->why.text);
 	} else if (l->planned.invalid || l->planned.refused) {
-		s->description = arena_printf(l->mem, "%zu not valid, %zu refused in part; %s", l->planned.invalid, l->planned.refused, counts(l));
+		s->description = counts(l);
 	} else if (l->collides) {
 		s->state = FORGE_PENDING;
 		s->description = arena_printf(l->mem, "%s has another %s by now: bring the branch up to date", l->p->c.branch, l->collides);
@@ -363,10 +375,10 @@ write_findings(struct look *l)
 		if (f->at.line == 0 || !f->at.file || !changes_path(&l->changes, f->at.file))
 			continue;
 		buf_printf(&text, "**%s %s** ", f->severity == SEVERITY_ERROR ? "error" : "warning", finding_id(f->code));
-		md_text(l->mem, &text, f->message);
+		md_prose(l->mem, &text, f->message);
 		if (f->help) {
 			buf_str(&text, "\n\n**help** ");
-			md_text(l->mem, &text, f->help);
+			md_prose(l->mem, &text, f->help);
 		}
 		out->findings[out->nfindings++] = (struct forge_finding){ .path = f->at.file, .line = f->at.line, .text = arena_strdup(l->mem, buf_cstr(&text)) };
 	}

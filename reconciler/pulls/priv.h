@@ -272,6 +272,9 @@ void drift_free(struct drift *d);
 
 /* -- say.c -------------------------------------------------------------------------------------------------------------------------------- */
 
+/* Remembers a comment that is ours: what we wrote and what has our mark. Anybody can paste that, and a person may use our account for other things. */
+void say_found(struct memo *m, const char *me, const struct forge_comment *c);
+
 /* Each writes at most what differs from what was said last, waits for its turn, and remembers. ERR_CANCELLED: told to stop. */
 int say_status(struct pulls *p, struct memo *m, const char *sha, enum context context, const struct forge_status *s, struct err *e) MUST_USE;
 int say_comment(struct pulls *p, struct memo *m, const struct buf *body, struct err *e) MUST_USE;

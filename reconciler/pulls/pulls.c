@@ -152,9 +152,15 @@ hurried(struct pulls *p, int64_t begun)
 static int
 hear_and_look(struct pulls *p, struct now *n, struct memo *m, const struct forge_pull *pull, struct err *e)
 {
-	int rc = hear(p, n, m, pull, e);
+	struct err why = { 0 };
+	int heard = hear(p, n, m, pull, &why), rc = 0;
 
-	return rc == 0 && memo_due(n, m, pull) ? one_open(p, n, m, pull, e) : rc;
+	if (heard != ERR_CANCELLED && memo_due(n, m, pull))
+		rc = one_open(p, n, m, pull, e);
+	if (rc < 0 || heard == 0)
+		return rc;
+	*e = why; /* what nobody could hear holds up no check, and is tried again */
+	return heard;
 }
 
 /* Those whose head has been looked at, or the others: somebody waits for these. The newest first. */

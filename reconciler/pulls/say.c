@@ -58,19 +58,25 @@ struct search {
 	struct memo *m;
 };
 
-/* Ours is what we wrote and what has our mark: anybody can paste that, and a person may use our account for other things. */
+void
+say_found(struct memo *m, const char *me, const struct forge_comment *c)
+{
+	struct comment_mark mark;
+
+	if (m->comment || !*me || !str_eq(c->author, me) || !comment_mark_read(c->body, &mark))
+		return;
+	m->comment = c->id;
+	(void)snprintf(m->digest, sizeof(m->digest), "%s", comment_whole(c->body) ? mark.digest : "");
+	(void)snprintf(m->reviewed, sizeof(m->reviewed), "%s", mark.head); /* findings of that head were written behind it */
+}
+
 static bool
 is_ours(void *ctx, const struct forge_comment *c)
 {
 	struct search *s = ctx;
-	struct comment_mark mark;
 
-	if (!*s->me || !str_eq(c->author, s->me) || !comment_mark_read(c->body, &mark))
-		return true;
-	s->m->comment = c->id;
-	(void)snprintf(s->m->digest, sizeof(s->m->digest), "%s", comment_whole(c->body) ? mark.digest : "");
-	(void)snprintf(s->m->reviewed, sizeof(s->m->reviewed), "%s", mark.head); /* findings of that head were written behind it */
-	return false;
+	say_found(s->m, s->me, c);
+	return !s->m->comment;
 }
 
 /* After a lost memory, or a process that ended between writing and remembering. */

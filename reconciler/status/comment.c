@@ -15,6 +15,9 @@
 #define OTHERS_MAX 12
 #define NOTE_ROOM ((size_t)3072) /* for what was left out, the answer, and the last line */
 #define ANSWER_MAX ((size_t)2048)
+#define ROWS_MAX 15    /* environments that are shown without unfolding */
+#define ROWS_FOLDED 10 /* that many, where there are more */
+#define UNITS_MAX 6    /* folds of details that need no fold around them */
 
 struct sheet {
 	struct arena *mem;        /* emptied after each row */
@@ -24,6 +27,7 @@ struct sheet {
 	size_t max;
 	const size_t *order;      /* rows, what needs a person first */
 	size_t cut_rows, cut_sums, cut_details;
+	unsigned int columns;     /* of the table: those that have something to tell */
 };
 
 /* Adds a piece that leaves `keep` bytes free; false: it does not fit. */
@@ -172,6 +176,16 @@ warnings(struct sheet *s)
 		(void)fits(s, &piece, 0);
 		buf_reset(&piece);
 	}
+	if (p->errors > count_rows(p, PLANNED_INVALID, false)) {
+		buf_printf(&piece, "%s- **%zu error%s** in what this changes; `berth/validate` tells all of them", shown++ ? "" : "\n", p->errors, plural(p->errors));
+		if (p->first_error && !count_rows(p, PLANNED_INVALID, false)) {
+			buf_str(&piece, ". The first: ");
+			md_code(s->mem, &piece, p->first_error);
+		}
+		buf_char(&piece, '\n');
+		(void)fits(s, &piece, 0);
+		buf_reset(&piece);
+	}
 	if (p->compared && p->env_deletes > p->allowed) {
 		buf_printf(&piece, "%s- **the guard holds these deletions**: %zu of %zu environments at once, %zu may go. A commit whose message ends in "
 		           "`Berth-Allow-Delete: %zu` releases them\n", shown++ ? "" : "\n", p->env_deletes, p->envs, p->allowed, p->env_deletes);
@@ -197,13 +211,7 @@ warnings(struct sheet *s)
 
 /* -- the table ------------------------------------------------------------------------------------------------------------------ */
 
-static const char *
-mark_of(const struct planned_row *row)
-{
-	static const char *const marks[] = { "+", "~", "!", "-", "!" };
-
-	return row->kind == PLANNED_UNIT ? marks[row->plan.action] : row->kind == PLANNED_INVALID ? "x" : ".";
-}
+enum column { COLUMN_NAME, COLUMN_WHAT, COLUMN_FLAVOR, COLUMN_SIZES, COLUMN_COST = COLUMN_SIZES + SUM_STORAGE - SUM_GPU + 1, COLUMN_COUNT };
 
 /* "1 → 2", or what it is, or nothing when it is 0 on both sides. */
 static void
@@ -212,7 +220,6 @@ size_cell(struct sheet *s, struct buf *out, const struct planned_row *row, enum 
 	int64_t was = row->was.use.limits[k], is = row->is.use.limits[k];
 	const char *before = sum_text(s->mem, k, was), *after = sum_text(s->mem, k, is);
 
-	buf_str(out, " | ");
 	if (was == is)
 		buf_str(out, is ? after : "");
 	else
@@ -224,7 +231,6 @@ flavor_cell(struct sheet *s, struct buf *out, const struct planned_row *row)
 {
 	const char *was = row->was.flavor, *is = row->is.flavor;
 
-	buf_str(out, " | ");
 	if (was && is && strcmp(was, is) != 0) {
 		md_name(s->mem, out, was);
 		buf_str(out, " → ");
@@ -240,94 +246,156 @@ cost_cell(struct sheet *s, struct buf *out, const struct planned_row *row)
 	const struct planned_side *was = &row->was, *is = &row->is;
 	bool both = was->priced && is->priced && was->month != is->month;
 
-	buf_str(out, " | ");
 	if (was->priced && (both || !is->there))
 		buf_printf(out, "%s → ", money_text(s->mem, was->month));
 	if (is->priced)
-		buf_printf(out, "%s (%s an hour)", money_text(s->mem, is->month), money_text(s->mem, is->hour));
+		buf_str(out, money_text(s->mem, is->month));
 	else if (was->priced)
 		buf_str(out, is->there ? "no price" : "0");
 }
 
 static void
-note(struct buf *out, const char **sep, bool on, const char *text)
+note(struct buf *out, bool on, const char *text)
 {
-	if (!on)
-		return;
-	buf_printf(out, "%s%s", *sep, text);
-	*sep = ", ";
+	if (on)
+		buf_printf(out, ", %s", text);
 }
 
+/* What happens to it, in words; what a person should think about is bold. */
 static void
-notes_cell(struct buf *out, const struct planned_row *row)
+what_cell(struct buf *out, const struct planned_row *row)
 {
+	static const char *const actions[] = { "create", "change", "change", "delete", "change" };
 	const struct unit_plan *u = &row->plan;
 	bool pauses = false, resumes = false, kept = false;
-	const char *sep = " | ";
 
+	if (row->kind != PLANNED_UNIT) {
+		buf_str(out, row->kind == PLANNED_INVALID ? "**not valid**" : row->before ? "still waits for room" : "**waits for room**");
+		return;
+	}
 	for (size_t i = 0; i < u->n; i++) {
 		pauses |= u->objects[i].pauses;
 		resumes |= u->objects[i].resumes;
 		kept |= u->objects[i].kept;
 	}
-	note(out, &sep, row->kind == PLANNED_INVALID, "**not valid**");
-	note(out, &sep, row->kind == PLANNED_WAITS, row->before ? "still waits for room" : "**waits for room**");
-	note(out, &sep, u->data, "**data at stake**");
-	note(out, &sep, u->refused, "**refused in part**");
-	note(out, &sep, u->recreates, "**objects are made anew**");
-	note(out, &sep, u->restarts, "**restarts**");
-	note(out, &sep, pauses, "pauses");
-	note(out, &sep, resumes, "resumes");
-	note(out, &sep, row->kind == PLANNED_UNIT && u->action == ACTION_DELETE && kept, "volumes stay in the cluster");
-	buf_str(out, *sep == ' ' ? " |  |\n" : " |\n");
+	buf_str(out, actions[u->action]);
+	note(out, u->data, "**data at stake**");
+	note(out, u->refused, "**refused in part**");
+	note(out, u->recreates, "**objects are made anew**");
+	note(out, u->restarts, "**restarts**");
+	note(out, pauses, "pauses");
+	note(out, resumes, "resumes");
+	note(out, u->action == ACTION_DELETE && kept, "volumes stay in the cluster");
 }
 
 static void
-table_row(struct sheet *s, const struct planned_row *planned, struct buf *out)
+cell(struct sheet *s, const struct planned_row *planned, enum column c, struct buf *out)
 {
 	struct planned_row stays = *planned;
 	const struct planned_row *row = &stays;
 
 	if (planned->kind == PLANNED_INVALID) /* whatever is there stays */
 		stays.is = stays.was;
-	buf_printf(out, "| %s | ", mark_of(row));
-	md_name(s->mem, out, row->unit + strlen("envs/"));
-	flavor_cell(s, out, row);
-	for (enum sum k = SUM_GPU; k <= SUM_STORAGE; k++)
-		size_cell(s, out, row, k);
-	cost_cell(s, out, row);
-	notes_cell(out, row);
+	if (c == COLUMN_NAME)
+		md_name(s->mem, out, row->unit + strlen("envs/"));
+	else if (c == COLUMN_WHAT)
+		what_cell(out, row);
+	else if (c == COLUMN_FLAVOR)
+		flavor_cell(s, out, row);
+	else if (c == COLUMN_COST)
+		cost_cell(s, out, row);
+	else
+		size_cell(s, out, row, SUM_GPU + (enum sum)(c - COLUMN_SIZES));
+}
+
+static bool
+in_table(const struct planned_row *row)
+{
+	return row->owner && (row->kind != PLANNED_INVALID || !row->before);
+}
+
+/* What would be empty all the way down is left out, for narrow windows: how many rows there are is returned. */
+static size_t
+choose_columns(struct sheet *s)
+{
+	struct buf one AUTO_BUF = BUF_INIT(0);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->p->n; i++) {
+		if (!in_table(&s->p->rows[i]))
+			continue;
+		n++;
+		for (unsigned int c = 0; c < COLUMN_COUNT; c++) {
+			buf_reset(&one);
+			cell(s, &s->p->rows[i], (enum column)c, &one);
+			s->columns |= one.len ? 1U << c : 0;
+		}
+		arena_reset(s->mem);
+	}
+	return n;
+}
+
+static void
+table_row(struct sheet *s, const struct planned_row *row, struct buf *out)
+{
+	for (unsigned int c = 0; c < COLUMN_COUNT; c++) {
+		if (!(s->columns & 1U << c))
+			continue;
+		buf_str(out, c ? " | " : "| ");
+		cell(s, row, (enum column)c, out);
+	}
+	buf_str(out, " |\n");
 }
 
 static void
 table_head(struct sheet *s, struct buf *out)
 {
-	buf_str(out, "\n| | environment | flavor | GPU | CPU | memory | storage | at most a month, ");
-	md_text(s->mem, out, s->p->currency);
-	buf_str(out, " | |\n|---|---|---|---|---|---|---|---|---|\n");
+	static const char *const heads[COLUMN_COUNT] = { "environment", "plan", "flavor", "GPU", "CPU", "memory", "storage" };
+
+	buf_char(out, '\n');
+	for (unsigned int c = 0; c < COLUMN_COUNT; c++) {
+		if (!(s->columns & 1U << c))
+			continue;
+		buf_str(out, c ? " | " : "| ");
+		if (c == COLUMN_COST)
+			md_text(s->mem, out, s->p->currency);
+		buf_str(out, c == COLUMN_COST ? " a month" : heads[c]);
+	}
+	buf_str(out, " |\n");
+	for (unsigned int c = 0; c < COLUMN_COUNT; c++)
+		buf_str(out, s->columns & 1U << c ? "|---" : "");
+	buf_str(out, "|\n");
 }
 
 static void
 table(struct sheet *s)
 {
 	struct buf piece AUTO_BUF = BUF_INIT(0);
-	bool begun = false;
+	size_t n = choose_columns(s), seen = 0, fold = n > ROWS_MAX ? ROWS_FOLDED : n;
+	bool begun = false, folded = false;
 
 	for (size_t i = 0; i < s->p->n; i++) {
 		const struct planned_row *row = &s->p->rows[s->order[i]];
+		bool opens = seen == fold && !folded;
 
-		if (!row->owner || (row->kind == PLANNED_INVALID && row->before))
+		if (!in_table(row))
 			continue;
 		buf_reset(&piece);
-		if (!begun)
+		if (opens)
+			buf_printf(&piece, "\n<details><summary>and %zu more</summary>\n", n - seen);
+		if (!begun || opens)
 			table_head(s, &piece);
 		table_row(s, row, &piece);
 		arena_reset(s->mem);
-		if (!fits(s, &piece, s->max / 2))
+		if (!fits(s, &piece, s->max / 2)) {
 			s->cut_rows++;
-		else
-			begun = true;
+			continue;
+		}
+		begun = true;
+		folded |= opens;
+		seen++;
 	}
+	buf_str(s->out, folded ? "\n</details>\n" : "");
 }
 
 /* The organization's, teams' and users' own sets: mostly consequences. */
@@ -566,7 +634,14 @@ static void
 details(struct sheet *s)
 {
 	struct buf piece AUTO_BUF = BUF_INIT(0);
+	size_t n = 0;
+	bool fold;
 
+	for (size_t i = 0; i < s->p->n; i++)
+		n += s->p->rows[i].kind == PLANNED_UNIT;
+	fold = n > UNITS_MAX;
+	if (fold)
+		buf_printf(s->out, "\n<details><summary>objects and fields of all %zu</summary>\n", n);
 	for (size_t i = 0; i < s->p->n; i++) {
 		const struct planned_row *row = &s->p->rows[s->order[i]];
 
@@ -578,6 +653,7 @@ details(struct sheet *s)
 		arena_reset(s->mem);
 		s->cut_details += !piece.len || !fits(s, &piece, NOTE_ROOM);
 	}
+	buf_str(s->out, fold ? "\n</details>\n" : "");
 }
 
 /* Its room is in NOTE_ROOM. */

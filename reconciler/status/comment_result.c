@@ -223,10 +223,13 @@ comment_result(const struct comment_outcome *list, size_t n, const struct commen
 	struct arena *AUTO_ARENA mem = arena_new(SCRATCH_MAX);
 	struct buf text AUTO_BUF = BUF_INIT(0), row AUTO_BUF = BUF_INIT(0);
 	size_t max = comment_room(f), left = 0;
+	bool all = true;
 
+	for (size_t i = 0; i < n; i++)
+		all &= list[i].wanted;
 	headline(list, n, &text);
-	if (n)
-		buf_str(&text, "\n| | environment | phase | |\n|---|---|---|---|\n");
+	if (n) /* where nothing stands in the way the last cell of the rows is none, which GFM leaves out */
+		buf_str(&text, all ? "\n| | environment | phase |\n|---|---|---|\n" : "\n| | environment | phase | |\n|---|---|---|---|\n");
 	for (int wanted = 0; wanted < 2; wanted++) /* what needs somebody first */
 		for (size_t i = 0; i < n; i++) {
 			if (list[i].wanted != (wanted == 1))

@@ -105,6 +105,19 @@ md_name(struct arena *mem, struct buf *out, const char *s)
 	buf_str(out, "</code>");
 }
 
+void
+md_prose(struct arena *mem, struct buf *out, const char *s)
+{
+	const char *line = md_line(mem, s), *open, *close;
+
+	while ((open = strchr(line, '`')) && (close = strchr(open + 1, '`'))) {
+		escaped(out, arena_strndup(mem, line, (size_t)(open - line)));
+		md_name(mem, out, arena_strndup(mem, open + 1, (size_t)(close - open - 1)));
+		line = close + 1;
+	}
+	escaped(out, line);
+}
+
 /* The longest run of backticks, as verbatim() leaves them. */
 static size_t
 ticks_in(const char *s)

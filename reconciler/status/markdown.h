@@ -17,6 +17,9 @@ const char *md_line(struct arena *mem, const char *s);
 /* In a paragraph, a cell of a table, or HTML text such as <summary>; not as the first of a line. Up to 14 bytes a character. */
 void md_text(struct arena *mem, struct buf *out, const char *s);
 
+/* The same, with what stands between two backticks as <code>: for texts of ours with names of theirs. */
+void md_prose(struct arena *mem, struct buf *out, const char *s);
+
 /* The same as <code>, for names, at most MD_NAME_MAX bytes: in paragraphs, cells and HTML. */
 void md_name(struct arena *mem, struct buf *out, const char *s);
 

@@ -55,6 +55,8 @@ struct planned {
 	size_t envs, env_deletes;         /* environments on the base, and how many of them go */
 	size_t allowed;                   /* that many may go at once (plan/guard.h) */
 	const char *none;                 /* the head is no tree that berth would apply: why, and then there is nothing else here; NULL: it is one */
+	size_t errors;                    /* of the check of this change, by whoever made it: some have no row, such as a file with a name that is none */
+	const char *first_error;          /* or NULL */
 	bool compared;                    /* false: there was no base, or none that berth would apply */
 	const char *currency;
 };

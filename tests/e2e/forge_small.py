@@ -26,6 +26,8 @@ class Forge(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.pulls, self.statuses, self.comments, self.counts = {}, {}, collections.defaultdict(list), collections.Counter()
+        self.reviews = collections.defaultdict(list)
+        self.times = 0
         self.refuse, self.log, self.etags, self.lock = lambda method, path, body: None, [], False, threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -39,6 +41,16 @@ class Forge(http.server.ThreadingHTTPServer):
     def add(self, number, sha, **more):
         self.pulls[number] = {"number": number, "user": {"id": 11, "login": "bo"}, "title": "t", "state": "open", "merged": False,
                               "base": {"ref": "main", "repo_id": 1}, "head": {"ref": "b", "sha": sha, "repo_id": 1}, **more}
+
+    def review(self, number, who, sha, state="APPROVED"):
+        """A review, and the pull request's time with it."""
+        self.reviews[number].append({"id": 100 * number + len(self.reviews[number]), "user": {"id": 12, "login": who}, "state": state, "commit_id": sha,
+                                     "submitted_at": "2026-11-22T10:00:00Z"})
+        self.touch(number)
+
+    def touch(self, number):
+        self.times += 1
+        self.pulls[number]["updated_at"] = "2026-11-22T%02d:%02d:%02dZ" % (self.times // 3600, self.times // 60 % 60, self.times % 60)
 
     def state(self, sha, context="berth/plan"):
         return self.statuses.get((sha, context), "")
@@ -71,12 +83,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             q = urllib.parse.parse_qs(path.partition("?")[2])
             size, page = int(q["limit"][0]), int(q["page"][0])
             return 200, [f.pulls[n] for n in sorted(f.pulls) if f.pulls[n]["state"] == "open"][(page - 1) * size:page * size]
-        what, name = re.match(r"/repos/lab/envs/(pulls|statuses|issues)/(\w+)", path).groups()
+        what, name, rest = re.match(r"/repos/lab/envs/(pulls|statuses|issues|commits)/(\w+)(/reviews\b)?", path).groups()
+        if what == "commits":
+            of = [x for x in f.pulls.values() if x.get("merge_commit_sha") == name]
+            return (200, of[0]) if of else (404, {"message": "not found"})
         if what == "pulls":
-            return 200, f.pulls[int(name)]
+            return 200, f.reviews[int(name)] if rest else f.pulls[int(name)]
         if what == "statuses":
             f.statuses[name, body["context"]] = body["state"]
             f.counts[name, body["context"]] += 1
+        elif method == "PATCH":
+            for c in f.comments[int(path.rpartition("/")[2]) - 1000]:
+                c["body"] = body["body"]
         elif method == "GET":
             return 200, f.comments[int(name)]
         elif method == "POST":
@@ -107,8 +125,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Pulls:
     """A repository served over HTTP, the forge beside it, and (from `run` on) a daemon that watches both."""
 
-    def __init__(self, interval="300ms"):
-        self.site, self.forge, self.interval, self.d = Site("envs"), Forge(), interval, None
+    def __init__(self, interval="300ms", site=None):
+        self.site, self.forge, self.interval, self.d = site or Site("envs"), Forge(), interval, None
         served = subprocess.Popen([sys.executable, os.path.join(lab.TOP, "tests", "peers", "git_http.py"), lab.folder], stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, text=True)
         lab.processes.append(served)

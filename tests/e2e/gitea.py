@@ -3,9 +3,6 @@
 import base64
 import json
 import os
-import re
-import secrets
-import subprocess
 import sys
 import time
 import urllib.error
@@ -13,58 +10,10 @@ import urllib.request
 
 import lab
 
-CACHE = os.environ.get("BERTH_PEERS") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "berth-peers")
+sys.path.insert(1, os.path.join(lab.TOP, "tests", "peers"))
+from forge import CACHE, Server  # noqa: E402
+
 GITEA = os.path.join(CACHE, "bin", "gitea")
-INI = """{root}APP_NAME = test forge
-RUN_MODE = prod
-RUN_USER = {user}
-WORK_PATH = {dir}
-[server]
-HTTP_ADDR = 127.0.0.1
-HTTP_PORT = {port}
-DOMAIN = 127.0.0.1
-ROOT_URL = http://127.0.0.1:{port}/
-STATIC_ROOT_PATH = {static}
-OFFLINE_MODE = true
-LFS_START_SERVER = false
-DISABLE_SSH = true
-[database]
-DB_TYPE = sqlite3
-PATH = {dir}/gitea.db
-SQLITE_JOURNAL_MODE = WAL
-[repository]
-ROOT = {dir}/repositories
-DEFAULT_BRANCH = main
-DISABLED_REPO_UNITS = repo.wiki,repo.packages,repo.projects,repo.actions
-[repository.signing]
-SIGNING_KEY = none
-[security]
-INSTALL_LOCK = true
-SECRET_KEY = {secret}
-INTERNAL_TOKEN = {token}
-PASSWORD_HASH_ALGO = pbkdf2$1000$32
-PASSWORD_COMPLEXITY = off
-MIN_PASSWORD_LENGTH = 6
-[service]
-DISABLE_REGISTRATION = true
-[webhook]
-ALLOWED_HOST_LIST = loopback
-[indexer]
-ISSUE_INDEXER_TYPE = db
-[queue]
-TYPE = channel
-[actions]
-ENABLED = false
-[packages]
-ENABLED = false
-[cron]
-ENABLED = false
-[picture]
-DISABLE_GRAVATAR = true
-[log]
-MODE = console
-LEVEL = Warn
-"""
 
 
 def missing():
@@ -100,46 +49,22 @@ class Gitea:
 
     def __init__(self, *users):
         self.dir = os.path.join(lab.folder, "gitea")
-        os.makedirs(os.path.join(self.dir, "custom"))
-        self.ini = os.path.join(self.dir, "app.ini")
-        self.env = {**lab.ENV, "GITEA_WORK_DIR": self.dir, "GITEA_CUSTOM": os.path.join(self.dir, "custom")}
+        os.makedirs(self.dir)
+        self.server = Server(self.dir, GITEA, os.path.join(CACHE, "share", "gitea"), lab.ENV, "test forge")
         self.tokens = {}
         start = time.monotonic()
         for attempt in range(5):  # the port is free when it is chosen
             self.port = lab.free_port()
-            self.configure()
+            self.server.configure(self.port)
             if attempt == 0:
-                self.run("migrate")
-                self.administrator()
+                self.server.run("migrate")
+                self.tokens["root"] = self.server.administrator()
             if self.launch():
                 break
         else:
             raise RuntimeError("Gitea does not start: " + self.log())
         self.people(users)
         self.took = time.monotonic() - start
-
-    def configure(self):
-        root = "I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\n" if os.getuid() == 0 else ""
-        if not self.tokens:
-            self.secret, self.internal = secrets.token_hex(32), subprocess.run(
-                [GITEA, "generate", "secret", "INTERNAL_TOKEN"], env=self.env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        with open(self.ini, "w", encoding="utf-8") as f:
-            os.chmod(self.ini, 0o600)
-            f.write(INI.format(root=root, user=subprocess.check_output(["id", "-un"], text=True).strip(), dir=self.dir, port=self.port,
-                               static=os.path.join(CACHE, "share", "gitea"), secret=self.secret, token=self.internal))
-
-    def run(self, *args):
-        p = subprocess.run([GITEA, "--config", self.ini, *args], env=self.env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=120)
-        if p.returncode:
-            raise RuntimeError("gitea %s: %s%s" % (args[0], p.stdout, p.stderr))
-        return p.stdout
-
-    def administrator(self):
-        """The one account that the program itself makes; it may warn of a slow disk on the same output."""
-        said = self.run("admin", "user", "create", "--admin", "--username", "root", "--password", "root-password", "--email", "root@example.com",
-                        "--must-change-password=false", "--access-token", "--access-token-name", "t", "--access-token-scopes", "all")
-        self.tokens["root"] = re.search(r"\b[0-9a-f]{40}\b", said).group()
 
     def people(self, names):
         for name in names:
@@ -148,12 +73,10 @@ class Gitea:
             self.tokens[name] = self.api(None, "POST", "/users/%s/tokens" % name, {"name": "t", "scopes": ["all"]}, (name, name + "-password"))["sha1"]
 
     def log(self):
-        with open(os.path.join(self.dir, "web.log"), encoding="utf-8", errors="replace") as f:
-            return f.read()
+        return self.server.log()
 
     def launch(self):
-        with open(os.path.join(self.dir, "web.log"), "wb") as log:
-            self.p = subprocess.Popen([GITEA, "--config", self.ini, "web"], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.p = self.server.start()
         lab.processes.append(self.p)
         lab.until(lambda: lab.http(self.port, "/api/healthz") == 200 or self.p.poll() is not None)
         return self.p.poll() is None

@@ -5,7 +5,7 @@
 #   install.sh PEER...      build what is missing: etcd apiserver kubectl kcm scheduler kwok flux; k8s is the first six.
 #                           kubelet coredns runtime images toolbox: realnode is these five (see node.sh), as root
 #                           sops: the real SOPS, for t92_sops
-#                           gitea: a forge
+#                           gitea: a forge; giteaweb: its pages as they look in a browser, for `make tutorial` (needs npm)
 #                           helm kustomize: for make bench alone
 #   install.sh --list       names, and what is in the cache
 #   install.sh --dir        the cache directory: ${BERTH_PEERS:-${XDG_CACHE_HOME:-~/.cache}/berth-peers}
@@ -171,6 +171,37 @@ peer_gitea() { # API, git over HTTP and SSH, hooks; the module has no web front 
 		copyfiles gitea code.gitea.io/gitea 'templates options' gitea &&
 		copyfiles gitea code.gitea.io/gitea 'public/assets/img' gitea/public/assets &&
 		mkdir -p "$assets/.vite" "$assets/css" && printf '{}\n' >"$assets/.vite/manifest.json" && : >"$assets/css/theme-gitea-auto.css"
+}
+peer_giteaweb() { # no test needs it; the packages' own scripts are not run
+	local src key work node
+	peer_gitea || return
+	command -v npm >/dev/null || { cannot "no npm here: Gitea's pages stay plain"; return; }
+	key=$({ cat "$here/gomod/gitea/go.sum"; declare -f peer_giteaweb; } | sha256sum | cut -c1-64)
+	if [ -d "$cache/share/gitea-web" ] && [ "$(cat "$cache/stamp/gitea-web" 2>/dev/null)" = "$key" ]; then return 0; fi
+	go_setup || return
+	src=$(cd "$here/gomod/gitea" && "$gobin" mod download code.gitea.io/gitea && "$gobin" list -m -f '{{.Dir}}' code.gitea.io/gitea) || return
+	case $(uname -m) in x86_64) node=x64 ;; aarch64) node=arm64 ;; *) cannot "no Node for this machine: Gitea's pages stay plain"; return ;; esac
+	say "building Gitea's pages (once, into $cache) ..."
+	work=$cache/tmp/giteaweb
+	rm -rf "$work" && mkdir -p "$work/node" "$work/pnpm"
+	if ! (
+		export PATH=$work/node/bin:$PATH ENABLE_SOURCEMAP=false CI=true
+		cd "$work" && tar -xf "$(npm pack -s "node-linux-$node@22")" -C node --strip-components=1 &&
+			pnpm=$(sed -n 's/.*"packageManager": "pnpm@\([0-9.]*\)".*/\1/p' "$src/package.json") &&
+			tar -xf "$(npm pack -s "pnpm@$pnpm")" -C pnpm --strip-components=1 &&
+			cp -r "$src" src && chmod -R u+w src && cd src &&
+			node ../pnpm/bin/pnpm.cjs install --frozen-lockfile --ignore-scripts --store-dir "$work/store" &&
+			node node_modules/vite/bin/vite.js build &&
+			mkdir "$work/web" && cp -r templates options public "$work/web/"
+	) >"$cache/log/giteaweb" 2>&1; then
+		tail -n 5 "$cache/log/giteaweb" >&2
+		cannot "Gitea's pages did not build; see $cache/log/giteaweb"
+		return
+	fi
+	rm -rf "$cache/share/gitea-web"
+	mv "$work/web" "$cache/share/gitea-web"
+	rm -rf "$work"
+	printf '%s\n' "$key" >"$cache/stamp/gitea-web"
 }
 peer_helm() { gobuild helm helm helm.sh/helm/v4/cmd/helm -ldflags "$strip"; }
 peer_kustomize() { gobuild kustomize kustomize sigs.k8s.io/kustomize/kustomize/v5 -ldflags "$strip"; }

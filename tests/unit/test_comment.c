@@ -347,6 +347,23 @@ test_hostile(void **state)
 }
 
 static void
+test_hostile_prose(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(corpus) / sizeof(*corpus); i++) {
+		struct buf out AUTO_BUF = BUF_INIT(0), text AUTO_BUF = BUF_INIT(0);
+		const char *tags;
+
+		buf_str(&out, "**error** ");
+		md_prose(mem, &out, arena_printf(mem, "field `%s` is odd", corpus[i]));
+		tags = skeleton(html_of(out.data, out.len), &text);
+		assert_int_equal(times(tags, "<"), times(tags, "<code>") + times(tags, "</code>") + 4);
+		if (reference_in(decoded(buf_cstr(&text))))
+			fail_msg("%s: refers to something: %s", corpus[i], buf_cstr(&out));
+	}
+}
+
+static void
 test_long_lines(void **state)
 {
 	static const char *const units[] = { "a", "`", "| ", "@alice ", "\xf0\x9f\x98\x80", "<b>", "&", "\xff", "-->", "\n/close\n" };
@@ -676,6 +693,22 @@ test_main_moves(void **state)
 	}
 }
 
+/* As paths "genome-two.yaml" stands before "genome.yaml", as names behind it: neither goes when a third comes. */
+static void
+test_longer_name(void **state)
+{
+	static const char spec[] = "apiVersion: berth.dev/v1\nkind: Environment\nspec:\n  flavor: cpu-small\n";
+	struct example two = { "two", { { "envs/bo/genome-two.yaml", spec } } };
+	struct example three = { "three", { { "envs/bo/genome-two.yaml", spec }, { "envs/bo/quick.yaml", spec } } };
+	struct planned p;
+
+	(void)state;
+	preview_between(tree_with(&two), tree_with(&three), true, &p);
+	assert_int_equal(p.count[ACTION_CREATE], 1);
+	assert_int_equal(p.count[ACTION_DELETE], 0);
+	assert_int_equal(p.env_deletes, 0);
+}
+
 /* -- after the merge ------------------------------------------------------------------------------------------------------------------ */
 
 #define STATUS(name, phase, more) \
@@ -755,6 +788,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hostile_prose, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shell, setup, teardown),
@@ -765,7 +799,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_examples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_trees, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_main_moves, setup, teardown), cmocka_unit_test_setup_teardown(test_longer_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result_cut, setup, teardown),
 	};
