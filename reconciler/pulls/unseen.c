@@ -137,19 +137,23 @@ static int
 ask(struct pulls *p, const char *hex, struct commit *c, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(1 << 20);
+	struct log_about a = pulls_about(p);
 	struct forge_pull pull;
 	int rc = forge_pull_of(p->forge, hex, p->c.branch, mem, &pull, e);
 
 	p->dirty = true;
 	if (rc == 0)
 		rc = take(p, pull.number, e);
-	else if (rc == ERR_NOTFOUND && ++c->tries < TRIES) {
-		c->again = clock_mono_ms() + SOON_MS;
+	if (rc == 0) {
+		c->direct = true; /* or of a merge whose last commit is another one */
 		return 0;
 	}
-	if (rc < 0 && rc != ERR_NOTFOUND)
+	c->again = clock_mono_ms() + SOON_MS; /* the next turn does without it, whatever it is */
+	if (rc == ERR_UNAVAILABLE || rc == ERR_CANCELLED)
 		return rc;
-	c->direct = true; /* or of a merge whose last commit is another one */
+	if (rc != ERR_NOTFOUND)
+		log_err(LOG_WARN, &a, e);
+	c->direct = ++c->tries >= TRIES;
 	return 0;
 }
 

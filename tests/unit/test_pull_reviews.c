@@ -218,6 +218,50 @@ answers(void **state)
 	assert_null(strchr(odd, 0x1b));
 }
 
+/* -- what the comment says ---------------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+plan_text(struct comment_facts f)
+{
+	struct buf AUTO_BUF b = BUF_INIT(1 << 20);
+	struct planned none = { .n = 0 };
+
+	f.head = HEAD;
+	f.mode = APPROVAL_FORGE;
+	f.missing = "1 more of carol, dana";
+	comment_plan(&none, &f, &b);
+	assert_true(comment_whole(buf_cstr(&b)));
+	return arena_strdup(mem, buf_cstr(&b));
+}
+
+static const char *
+result_text(struct comment_facts f)
+{
+	static const struct comment_outcome o = { .owner = "bo", .name = "lab", .phase = "Queued", .stuck = true, .reason = "ApprovalMissing", .message = "needs 1 more of carol" };
+	struct buf AUTO_BUF b = BUF_INIT(1 << 20);
+
+	f.head = HEAD;
+	comment_result(&o, 1, &f, &b);
+	return arena_strdup(mem, buf_cstr(&b));
+}
+
+static void
+comment_texts(void **state)
+{
+	const char *text = plan_text((struct comment_facts){ .answer = "To `/berth plan` of carol: looked at again." });
+
+	(void)state;
+	assert_non_null(strstr(text, "By a review of this pull request (Approve). It counts for the newest commit alone"));
+	assert_null(strstr(text, "/berth approve"));
+	assert_non_null(strstr(text, "\nTo `/berth plan` of carol: looked at again.\n\n<sub>"));
+	text = plan_text((struct comment_facts){ .by_comment = true });
+	assert_non_null(strstr(text, "By Approve on this merge request, or by a comment that is the line `/berth approve 4f2c9d1e0b7a`."));
+	assert_non_null(strstr(result_text((struct comment_facts){ .mode = APPROVAL_FORGE }), "a review by them here (Approve), which counts after the merge"));
+	assert_non_null(strstr(result_text((struct comment_facts){ .mode = APPROVAL_FORGE, .by_comment = true }), "their Approve on this merge request"));
+	assert_non_null(strstr(result_text((struct comment_facts){ .mode = APPROVAL_FORGE, .no_late = true }), "takes no review of what is merged"));
+	assert_non_null(strstr(result_text((struct comment_facts){ .mode = APPROVAL_SIGNED }), "`berth approve` approves what waits"));
+}
+
 /* -- the change of a merged head ------------------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -276,7 +320,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(last_words, setup, teardown), cmocka_unit_test_setup_teardown(gitlab_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_voices, setup, teardown), cmocka_unit_test_setup_teardown(command_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(answers, setup, teardown), cmocka_unit_test_setup_teardown(merged_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(comment_texts, setup, teardown), cmocka_unit_test_setup_teardown(merged_changes, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
