@@ -75,7 +75,6 @@ static void
 add_evidence(struct records *r, const struct record_evidence *v, bool believed, int64_t seen, struct proof *proof)
 {
 	char id[DIGEST_HEX];
-	struct digest d;
 
 	if (r->n == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 16;
@@ -84,8 +83,7 @@ add_evidence(struct records *r, const struct record_evidence *v, bool believed, 
 	if (v->sig_len ? evidence_read(v->text, v->len, v->sig, v->sig_len, r->mem, &r->evidence[r->n], NULL) < 0
 	               : !take_review(r, v, believed, &r->evidence[r->n]))
 		return;
-	hash_bytes(v->sig_len ? v->sig : v->text, v->sig_len ? v->sig_len : v->len, &d);
-	digest_hex(&d, id);
+	evidence_id(&r->evidence[r->n], id);
 	if (believed)
 		(void)proof_seen(proof, id, seen);
 	r->n++;

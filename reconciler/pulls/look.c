@@ -277,6 +277,9 @@ check_plan(struct look *l)
 	} else if (l->asked && l->voices.missing) {
 		s->state = FORGE_PENDING;
 		s->description = arena_printf(l->mem, "needs %s; %s", l->voices.missing, counts(l));
+	} else if (l->n->mode != APPROVAL_NONE && !l->asked) { /* nothing is proved yet, or the trusted policy cannot be read: nobody can tell who must approve */
+		s->state = FORGE_PENDING;
+		s->description = arena_printf(l->mem, "needs approvals, and berth has not proved any commit of %s yet; %s", l->p->c.branch, counts(l));
 	} else {
 		s->state = FORGE_SUCCESS;
 		s->description = counts(l);

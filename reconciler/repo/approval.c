@@ -100,6 +100,20 @@ evidence_key(const struct evidence *v, char out[EVIDENCE_KEY])
 	memcpy(out + DIGEST_HEX, v->approval.nonce, APPROVAL_NONCE);
 }
 
+void
+evidence_id(const struct evidence *v, char out[DIGEST_HEX])
+{
+	char key[EVIDENCE_KEY];
+	struct digest d;
+
+	evidence_key(v, key);
+	if (v->review)
+		hash_bytes(key, strlen(key), &d);
+	else
+		hash_bytes(v->sig_text, v->sig_len, &d);
+	digest_hex(&d, out);
+}
+
 /* -- behind refs ---------------------------------------------------------------------------------------------------------------- */
 
 /* The name that the evidence must stand at, so that nobody can fill the list with copies of it. In mem. */

@@ -50,6 +50,8 @@ struct evidence {
 /* What a used one is remembered by: "<change-set digest> <nonce>". */
 #define EVIDENCE_KEY (DIGEST_HEX + APPROVAL_NONCE)
 void evidence_key(const struct evidence *v, char out[EVIDENCE_KEY]);
+/* What the time is remembered by at which it was first seen: of a signature, or of a review's merge, however often what is said of that changes. */
+void evidence_id(const struct evidence *v, char out[DIGEST_HEX]);
 
 /* Reads and checks one: ERR_INVALID, ERR_DENIED. `e` names no more than what is wrong with it. In mem. */
 int evidence_read(const char *text, size_t n, const char *sig, size_t nsig, struct arena *mem, struct evidence *out,

@@ -50,13 +50,8 @@ int64_t
 approve_seen(struct run *r, const struct evidence *v)
 {
 	char id[DIGEST_HEX];
-	struct digest d;
 
-	if (v->review)
-		hash_bytes(v->text, v->text_len, &d);
-	else
-		hash_bytes(v->sig_text, v->sig_len, &d);
-	digest_hex(&d, id);
+	evidence_id(v, id);
 	return proof_seen(r->t, id, r->a->now);
 }
 
@@ -152,7 +147,7 @@ answers(struct run *r, const struct review *w, int64_t first, struct said *s)
 
 		if (!(who = j->account(j->ctx, v->login)))
 			continue;
-		alive(r, first);
+		alive(r, v->at > first && v->at <= r->a->now ? v->at : first);
 		if (v->against)
 			said_against(s, who, w->pull, v->at);
 		else

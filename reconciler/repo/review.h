@@ -39,8 +39,8 @@ void review_write(const struct review *r, struct buf *out);
 int review_read(const char *text, size_t n, struct arena *mem, struct review *out, struct err *e) MUST_USE;
 
 /*
- * As evidence: without a signature, with the text of review_write, its nonce the first digits of the merge's commit, its time the first at which this text was seen
- * here. `r` and `ref` (refs/heads/main) are borrowed, the rest is in mem.
+ * As evidence: without a signature, with the text of review_write, its nonce the first digits of the merge's commit, its time the first at which anything of this
+ * merge was seen here. `r` and `ref` (refs/heads/main) are borrowed, the rest is in mem.
  */
 void review_evidence(const struct review *r, const char *ref, struct arena *mem, struct evidence *out);
 

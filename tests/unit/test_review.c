@@ -127,11 +127,16 @@ a_forced_merge_waits_for_a_late_review(void **state)
 	r = reviewed(1, "main~1", "pr", "main", "alice", "erin", "");
 	run();
 	waits("envs/alice/train.yaml");
+	answer(r, "bo");
 	run();
 	waits("envs/alice/train.yaml");
+	assert_int_equal(t.proof->seen.live, 1); /* however often what is said of it changes */
+	t.now += DAY;
 	answer(r, "bo carol");
+	r->voices[1].at = t.now - 5;
 	run();
 	all_live();
+	assert_int_equal(t.proof->heartbeat, t.now - 5);
 	run();
 	all_live();
 	assert_int_equal(t.result.ndone, 0);
