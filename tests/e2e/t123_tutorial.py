@@ -86,7 +86,8 @@ def follow(shell, block, want):
 def settled(shell, block):
     """For UPDATE=1: what it prints once that stays."""
     got, since = shell.run(block), time.monotonic()
-    while any(block.startswith(a) or "\n" + a in block for a in AGAIN) and time.monotonic() - since < 8:
+    end = since + 30
+    while any(block.startswith(a) or "\n" + a in block for a in AGAIN) and time.monotonic() < min(since + 8, end):
         last, got = got, shell.run(block)
         since = since if same(last) == same(got) else time.monotonic()
         time.sleep(0.2)
@@ -102,6 +103,8 @@ def read(update):
         block, want = m.group(1), m.group(2)
         if "tutorial   " in block:
             continue  # the start itself
+        if update:
+            note(block.strip().splitlines()[-1])
         got = settled(shell, block) if update else follow(shell, block, want)
         if not update:
             check(block.strip().splitlines()[-1], same(got) == same(want or ""), "printed:", got, "and the document says:", want or "")
