@@ -213,7 +213,8 @@ print_end(const struct proved *p)
 	oid_hex(&p->main, tip);
 	oid_hex(&p->begin, anchor);
 	if (!p->result.npending && !p->result.many) {
-		(void)printf("proved: everything of %.12s since %.12s was approved, in %zu changes\n", tip, anchor, p->result.ndone);
+		(void)printf("proved: everything of %.12s since %.12s was approved, in %zu change%s\n", tip, anchor, p->result.ndone,
+		             p->result.ndone == 1 ? "" : "s");
 		if ((told = count_told(p)))
 			(void)printf("%zu of them by reviews on the forge, which berth's key vouches for and nobody's signature proves\n", told);
 	} else {

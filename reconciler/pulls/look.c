@@ -293,9 +293,8 @@ static struct comment_facts
 facts(struct pulls *p, const struct now *n, const struct memo *m, const struct forge_pull *pull, struct arena *mem)
 {
 	bool lab = p->c.forge.kind == FORGE_GITLAB;
-	const char *from = arena_printf(mem, lab ? "merge-requests/%lld/head" : "pull/%lld/head", (long long)pull->number);
 	struct comment_facts f = { .base = n->main_hex, .head = pull->head_sha, .lasting = true, .mode = n->mode, .main = p->c.branch, .answer = m->reply,
-		.by_comment = lab, .fetch = arena_printf(mem, "git fetch origin %s", from), .unknown = n->mode != APPROVAL_NONE,
+		.by_comment = lab, .approve = arena_printf(mem, "berth approve %lld", (long long)pull->number), .unknown = n->mode != APPROVAL_NONE,
 		.max = forge_body_max(p->forge) };
 
 	f.commands = command_list(p, n, &f.ncommands);

@@ -506,12 +506,14 @@ how_to_approve(struct sheet *s)
 		buf_str(s->out, ". It counts for the newest commit alone: a later push makes it void.\n");
 		return;
 	}
-	buf_str(s->out, "Who may approve signs exactly this change with their own key, in a clone:\n\n");
-	buf_printf(&lines, "%s\n", s->f->fetch ? md_line(s->mem, s->f->fetch) : "git fetch origin");
-	if (from && to)
-		buf_printf(&lines, "git diff %.12s %.12s\nberth approve %.12s..%.12s\n", from, to, from, to);
+	buf_str(s->out, s->f->approve ? "Who may approve looks at it and signs exactly this change with their own key, in a clone:\n\n"
+	                              : "Who may approve signs exactly this change with their own key, in a clone:\n\n");
+	if (s->f->approve)
+		buf_printf(&lines, "%s\n", md_line(s->mem, s->f->approve));
+	else if (from && to)
+		buf_printf(&lines, "git fetch origin\ngit diff %.12s %.12s\nberth approve %.12s..%.12s\n", from, to, from, to);
 	else
-		buf_str(&lines, "berth approve BRANCH\n");
+		buf_str(&lines, "git fetch origin\nberth approve BRANCH\n");
 	md_block(s->out, "sh", &lines);
 }
 
@@ -539,19 +541,6 @@ approvals(struct sheet *s)
 		md_text(s->mem, s->out, s->f->approved);
 		buf_str(s->out, ".\n");
 	}
-}
-
-static void
-commands(struct sheet *s)
-{
-	struct buf lines AUTO_BUF = BUF_INIT(0);
-
-	if (!s->f->ncommands)
-		return;
-	for (size_t i = 0; i < s->f->ncommands; i++)
-		buf_printf(&lines, "%-24s%s\n", s->f->commands[i].line, s->f->commands[i].does);
-	buf_str(s->out, "\nA new comment that is one of these lines is obeyed:\n\n");
-	md_block(s->out, "text", &lines);
 }
 
 static void
@@ -680,8 +669,12 @@ last_lines(struct sheet *s)
 		buf_str(s->out, " shows all of it.\n");
 	}
 	answer(s);
-	if (commit_of(s->f->head))
-		buf_printf(s->out, "\n<sub>Plan of `%.12s`%s.</sub>\n", s->f->head, s->f->lasting ? "; written anew when what it does changes" : "");
+	if (!commit_of(s->f->head))
+		return;
+	buf_printf(s->out, "\n<sub>Plan of `%.12s`%s.", s->f->head, s->f->lasting ? "; written anew when what it does changes" : "");
+	for (size_t i = 0; i < s->f->ncommands; i++)
+		buf_printf(s->out, "%s `%s` (%s)", i ? "," : " Lines of a new comment that berth obeys:", s->f->commands[i].line, s->f->commands[i].does);
+	buf_str(s->out, s->f->ncommands ? ".</sub>\n" : "</sub>\n");
 }
 
 /* -- the whole ---------------------------------------------------------------------------------------------------------------------- */
@@ -725,7 +718,6 @@ comment_plan(const struct planned *p, const struct comment_facts *f, struct buf 
 	others(&s);
 	sums(&s);
 	approvals(&s);
-	commands(&s);
 	after_merge(&s);
 	details(&s);
 	last_lines(&s);

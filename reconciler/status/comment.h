@@ -18,7 +18,7 @@ struct comment_command {
 struct comment_facts {
 	const char *base, *head;     /* commits, 40 hexadecimal digits; anything else, or NULL, is not told */
 	const char *fork;            /* where the head left the base's branch; NULL: base */
-	const char *fetch;           /* the command that brings the head into a clone; NULL: git fetch origin */
+	const char *approve;         /* the command that shows and signs it: "berth approve 7"; NULL: by the two commits */
 	enum approval_mode mode;
 	const char *missing;         /* who must still approve, as approval_enough says it; NULL: nobody */
 	const char *approved;        /* "carol, dana": who has; NULL: nobody */

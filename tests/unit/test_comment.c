@@ -92,7 +92,7 @@ hostile_facts(const char *text)
 {
 	static const struct comment_command commands[] = { { "/berth plan", "look again" } };
 
-	return (struct comment_facts){ .base = BASE, .head = HEAD, .fetch = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text, .lasting = true,
+	return (struct comment_facts){ .base = BASE, .head = HEAD, .approve = text, .mode = APPROVAL_SIGNED, .missing = text, .approved = text, .lasting = true,
 		.commands = commands, .ncommands = 1, .full = text, .main = text };
 }
 
@@ -486,7 +486,7 @@ test_examples(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
 		struct comment_facts f = { .base = BASE, .head = HEAD, .mode = i % 2 ? APPROVAL_SIGNED : APPROVAL_FORGE, .lasting = true, .commands = commands, .ncommands = 1,
-			.missing = "1 more of carol, dana; alice is its owner", .approved = i % 2 ? "bo" : NULL, .fetch = "git fetch origin refs/pull/7/head" };
+			.missing = "1 more of carol, dana; alice is its owner", .approved = i % 2 ? "bo" : NULL, .approve = "berth approve 7" };
 		struct buf out AUTO_BUF = BUF_INIT(0);
 		struct planned p;
 
