@@ -131,8 +131,11 @@ audit_load(struct audit *a, struct err *e)
 		struct approval_record r;
 		size_t len;
 
-		if (!str_starts(path, RECORD_FOLDER "+") || !str_ends(path, ".txt"))
-			continue; /* half a file of a write that was cut off */
+		if (!str_starts(path, RECORD_FOLDER "+") || !str_ends(path, ".txt")) { /* half a file of a write that was cut off */
+			if (str_starts(path, RECORD_FOLDER "+"))
+				(void)unlink(arena_printf(tmp, "%s/%s", a->folder, path));
+			continue;
+		}
 		if ((rc = fs_read(arena_printf(tmp, "%s/%s", a->folder, path), RECORD_MAX, tmp, &bytes, &len, e)) < 0)
 			return rc;
 		for (char *p = path; *p; p++)

@@ -128,6 +128,7 @@ parent_open(struct target_kube *t, struct err *e)
 		read_words(&t->drops, mem, value_as_str(value_at(v, "data.deleting"), ""), '\n');
 		drop_nonsense(&t->drops);
 		t->has_source = oid_parse(commit, &t->source) == 0;
+		t->owes = t->drops.live > 0; /* the last process may have ended between the two */
 	}
 	follow_listed(t);
 	return 0;
@@ -214,11 +215,17 @@ on_written(void *ctx, const struct kube_answer *a)
 	if (a->code == 0) {
 		t->parent_tries = 0;
 		t->parent_trouble.code = 0;
+		if (t->parent_pays) {
+			t->owes = t->parent_pays = false;
+			drops_finished(t);
+		}
 		return;
 	}
 	t->parent_tries += t->parent_tries < 20;
 	t->parent_due = clock_mono_ms() + (ms < a->retry_after_ms ? a->retry_after_ms : ms);
 	t->parent_dirty = true; /* nothing is written until it is */
+	t->pays |= t->parent_pays;
+	t->parent_pays = false;
 	(void)err_set(&t->parent_trouble, a->code, "inventory %s/%s: %s", t->namespace_, t->inventory, a->message);
 }
 
@@ -233,6 +240,8 @@ parent_turn(struct target_kube *t)
 	mem = arena_new((size_t)1 << 16);
 	t->parent_dirty = t->source_dirty = false;
 	t->parent_flying = true;
+	t->parent_pays = t->pays;
+	t->pays = false;
 	t->parent_sent = parent_body(t);
 	q.path = arena_printf(mem, "%s?fieldManager=" KUBE_MANAGER "&force=true", parent_path(t, mem));
 	q.body = t->parent_sent;

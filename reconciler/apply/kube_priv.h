@@ -176,6 +176,8 @@ struct target_kube {
 	size_t nknown;
 	bool wrote;             /* of the pass */
 	bool decided;           /* deletions, since the last commit that went well */
+	bool owes;              /* deletions are in the parent, the commit that asked for them is not: none of them leaves the list before it is … */
+	bool pays, parent_pays; /* … which the next request to the parent does, or the one under way */
 	unsigned lost;          /* requests in a row without an answer */
 	int64_t lost_at;        /* when the last of them was given up; 0: never */
 	int64_t pause_until;    /* the server asked for peace */
@@ -325,6 +327,8 @@ void unit_state(struct target_kube *t, struct kunit *u, struct arena *mem, struc
 int parent_open(struct target_kube *t, struct err *e) MUST_USE;
 void parent_list(struct target_kube *t, const struct kube_kind *kind); /* the parent must name it before it is written */
 void parent_turn(struct target_kube *t);
+/* Deletions that are through, also those of a process that ended without saying so, leave the list: once the parent has the commit that asked for them. */
+void drops_finished(struct target_kube *t);
 
 /* -- kube_memory.c --------------------------------------------------------------------------------------------------------------- */
 

@@ -111,12 +111,13 @@ sync_lists(struct target_kube *t, struct err *e)
 	return 0;
 }
 
-/* Deletions that were through when the last process ended without saying so. */
-static void
-forget_finished(struct target_kube *t)
+void
+drops_finished(struct target_kube *t)
 {
 	const char *name;
 
+	if (t->owes)
+		return;
 	for (size_t i = 0; map_next(&t->drops, &i, &name, NULL);)
 		if (!unit_get(t, name)) {
 			(void)map_del(&t->drops, name);
@@ -134,7 +135,7 @@ open_cluster(struct target_kube *t, struct err *e)
 	if ((rc = sync_lists(t, e)) < 0)
 		return rc;
 	memory_recall(t);
-	forget_finished(t);
+	drops_finished(t);
 	pods_follow(t); /* after the sets that they belong to */
 	if ((rc = sync_lists(t, e)) < 0)
 		return rc;
@@ -429,7 +430,8 @@ kube_drop(struct target *base, const char *unit, struct err *e)
 	if (!map_has(&t->drops, unit)) {
 		(void)map_put(&t->drops, unit, NULL);
 		t->parent_dirty = true; /* said before it begins: a crash half-way must not lose what a person allowed */
-		t->decided = true;
+		t->decided = t->owes = true;
+		t->pays = t->parent_pays = false;
 	}
 	for (struct kobj *o = u->objects, *next; o; o = next) {
 		next = o->next;
@@ -512,10 +514,12 @@ kube_commit(struct target *base, const struct target_reason *why, bool *wrote, s
 	} while ((ops_busy(t, clock_mono_ms()) || unsaid(t)) && clock_mono_ms() < end);
 	if (unsaid(t)) /* a commit that counts as applied has its word for deletions behind it */
 		return err_set(e, ERR_UNAVAILABLE, "the deletions are not begun: %s", t->parent_trouble.code ? t->parent_trouble.text : "no answer");
-	if ((t->wrote || t->decided || why->mark) && !(t->has_source && oid_eq(&t->source, &why->source_commit))) {
+	if ((t->wrote || t->decided || t->owes || why->mark) && !(t->has_source && oid_eq(&t->source, &why->source_commit))) {
 		t->source = why->source_commit;
 		t->has_source = t->source_dirty = true;
 	}
+	if (t->owes)
+		t->pays = t->source_dirty = true;
 	if (why->mark)
 		t->parent_dirty = true;
 	t->decided = false;
@@ -615,7 +619,7 @@ kube_changed(struct target *base, struct arena *mem, const char ***units, size_t
 		list[k++] = arena_strdup(mem, u->name);
 		if (!unit_empty(u) || map_has(&t->prunes, u->name))
 			continue;
-		if (map_has(&t->drops, u->name)) {
+		if (map_has(&t->drops, u->name) && !t->owes) {
 			(void)map_del(&t->drops, u->name);
 			t->source_dirty = true;
 		}

@@ -454,6 +454,17 @@ run_forever(struct loop *l)
 
 /* -- start and stop ------------------------------------------------------------------------------------------------ */
 
+/* Half-written files of a process that was killed; nobody else writes here while the lock is held. */
+static void
+sweep_state(const char *dir)
+{
+	static const char *const files[] = { "adopted", "proof", "pulls", "reviews" };
+	struct arena *AUTO_ARENA mem = arena_new(65536);
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		fs_sweep(arena_printf(mem, "%s/%s", dir, files[i]));
+}
+
 static int
 lock_state(struct loop *l, struct err *e)
 {
@@ -464,6 +475,8 @@ lock_state(struct loop *l, struct err *e)
 		return err_set(e, ERR_USAGE, "--state: the path is too long");
 	if ((rc = fs_mkdirs(l->c->state_dir, e)) == 0 && (rc = fs_lock(lock, &l->lock_fd, e)) == ERR_CONFLICT)
 		(void)err_hint(e, "one berth a state folder: stop the other one, or give this one its own --state");
+	if (rc == 0)
+		sweep_state(l->c->state_dir);
 	return rc;
 }
 

@@ -119,6 +119,30 @@ def many(c, s):
     check("their claims are kept", all(kept(claim(c, "dev-bo", "home-many%d-0" % i)) for i in (1, 2, 3, 4)))
 
 
+def taken_up(c, s):
+    """A process that was killed when the deletions were through and the parent did not have the commit that asked for them: its trailer counts once."""
+    first, second = (["bo/%s%d" % (word, i) for i in range(4)] for word in ("away", "still"))
+    with s.running():
+        s.change({"envs/%s.yaml" % n: env_spec() for n in first + second}, "eight more")
+        check("eight more are Ready", s.until_phase("Ready"), s.phases())
+        old = s.parent()["data"]["sourceCommit"]
+        asked, _ = s.change({"envs/%s.yaml" % n: None for n in first}, "away\n\nBerth-Allow-Delete: 4")
+        check("what was allowed is gone", all([gone(s, n) for n in first]) and until(lambda: not s.parent()["data"].get("deleting")), s.parent())
+    now = s.parent()
+    c.apply("cm", now["metadata"]["namespace"], {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {k: now["metadata"][k] for k in ("name", "labels", "annotations")},
+                                                 "data": {"sourceCommit": old, "deleting": "\n".join("envs/" + n for n in first)}}, "berth", force=True)
+    with s.running():
+        check("the next one takes them off the list", until(lambda: not s.parent()["data"].get("deleting")), s.parent())
+    check("and the commit that asked for them is remembered", old != asked and s.parent()["data"]["sourceCommit"] == asked, old, asked, s.parent())
+    s.push({"envs/%s.yaml" % n: None for n in second}, "four more, which nobody allowed")
+    folder, s.folder = s.folder, s.state()
+    with s.running() as d:
+        check("who knows nothing of before does not take that word for these", until(lambda: all("Berth-Allow-Delete: 4" in str(s.env(n)) for n in second)) and
+              all(c.get("sts", "dev-bo", n.split("/")[1]) for n in second), d.log())
+    s.folder = folder
+    s.push({"envs/%s.yaml" % n: env_spec() for n in second}, "back")
+
+
 def a_template(c, s):
     def extras():
         return {m["name"] for k, m in s.objects().items() if k.startswith("configmaps/") and k.endswith("--extra")}
@@ -191,4 +215,5 @@ with kube.Cluster(audit=True, nodes=["cpu/zone-a", "cpu/zone-b", "cpu/zone-b", "
     mark, said = cluster.mark(), main.once()
     check("and leaves nothing to write for the next one", said.rc == 0 and not cluster.writes(mark) and "deleting" not in main.parent()["data"],
           said, cluster.writes(mark))
+    taken_up(cluster, main)
 done()

@@ -195,6 +195,30 @@ deep_listing(void **state)
 }
 
 static void
+sweep(void **state)
+{
+	const char **paths;
+	unsigned int *modes;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(fs_mkdirs(at("state/proof.folder"), &e), 0);
+	put("state/proof", "whole");
+	put("state/proof.a1B2c3", "half");
+	put("state/proof.a1B2c", "somebody's");
+	put("state/proof.a1B2c34", "somebody's");
+	put("state/proof.a1B2c-", "somebody's");
+	put("state/proof2.a1B2c3", "another's");
+	put("state/proof.folder/x", "kept");
+	fs_sweep(at("state/proof"));
+	fs_sweep(at("nowhere/proof"));
+	assert_int_equal(fs_list(at("state"), 100, mem, &paths, &modes, &n, &e), 0);
+	assert_int_equal(n, 6);
+	for (size_t i = 0; i < n; i++)
+		assert_string_not_equal(paths[i], "proof.a1B2c3");
+}
+
+static void
 share_disk(void **state)
 {
 	const struct share_file *files, *f;
@@ -250,7 +274,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_bounds),  cmocka_unit_test(read_fifo), cmocka_unit_test(write_atomic),
 		cmocka_unit_test(directories),  cmocka_unit_test(locks),     cmocka_unit_test(listing),
-		cmocka_unit_test(deep_listing), cmocka_unit_test(share_disk),
+		cmocka_unit_test(deep_listing), cmocka_unit_test(sweep),
+cmocka_unit_test(share_disk),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

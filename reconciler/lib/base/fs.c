@@ -150,6 +150,36 @@ fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned int mo
 	return rc;
 }
 
+/* As mkostemp makes them. */
+static bool
+is_left_over(const char *name, const char *of)
+{
+	size_t n = strlen(of);
+	const char *tail = name + n + 1;
+
+	return strncmp(name, of, n) == 0 && name[n] == '.' && strlen(tail) == 6 &&
+	       strspn(tail, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == 6;
+}
+
+void
+fs_sweep(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf AUTO_BUF dir = BUF_INIT(8192);
+	const struct dirent *d;
+	DIR *open_dir;
+
+	if (!slash)
+		return;
+	buf_printf(&dir, "%.*s/", (int)(slash - path), path);
+	if (buf_check(&dir, "path", NULL) < 0 || !(open_dir = opendir(buf_cstr(&dir))))
+		return;
+	while ((d = readdir(open_dir)))
+		if (d->d_type == DT_REG && is_left_over(d->d_name, slash + 1))
+			(void)unlinkat(dirfd(open_dir), d->d_name, 0);
+	(void)closedir(open_dir);
+}
+
 int
 fs_mkdirs(const char *path, struct err *e)
 {

@@ -28,6 +28,12 @@ int fs_read_private(const char *path, const char *renew, char *bytes, size_t max
 /* Writes a temporary file beside `path`, fsyncs it and renames it: readers see the old or the new bytes, never half. */
 int fs_write_atomic(const char *path, const void *bytes, size_t len, unsigned int mode, struct err *e) MUST_USE;
 
+/*
+ * Deletes what writers of `path` left beside it that were killed in the middle ("NAME.XXXXXX"). For who alone writes it: one at work would lose its file. What
+ * cannot be deleted stays.
+ */
+void fs_sweep(const char *path);
+
 /* mkdir -p; existing directories are fine. */
 int fs_mkdirs(const char *path, struct err *e) MUST_USE;
 
