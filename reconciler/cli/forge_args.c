@@ -80,7 +80,7 @@ forge_of_person(const struct args *a, const char *url, struct forge **out, struc
 		if (!said)
 			return 0;
 		(void)err_set(e, ERR_USAGE, "--forge-token-file: what the origin is, its address does not say");
-		return err_hint(e, "add --forge github, gitlab or gitea");
+		return err_hint(e, "add --forge github, gitlab or gitea; or say it once, `forge: gitea` in ~/.config/berth/config.yaml");
 	}
 	if (forge_address(c.kind, url, a->mem, &at, e) < 0)
 		return said ? e->code = ERR_USAGE : 0;

@@ -110,7 +110,9 @@ def by_number(f, number):
     check("with a token also what the forge says of it", said.rc == 0 and "approved by dana" in said.out and
           "pull request %d of bo (open): envs/bo/one: new environment" % number in said.err, said)
     said = approve(f, "erin", "http://127.0.0.1:%d/root/envs/pulls/%d/files?x=1#r2" % (f.server.port, number))
-    check("its address will do", said.rc == 0 and "approved by erin" in said.out, said)
+    check("its address will do", said.rc == 0 and "approved by erin" in said.out and "warning" not in said.err, said)
+    said = approve(f, "alice", str(number))
+    check("whose key it is that may not approve it is told", said.rc == 0 and "warning: alice may not approve this" in said.err, said)
     for what, code, word in (("http://127.0.0.1:%d/root/envs2/pulls/%d" % (f.server.port, number), 2, "-C"), ("http://git.example.com/root/envs/pulls/1", 2, "-C"),
                              ("4711", 3, "no pull request 4711"), ("#0", 3, "#0")):
         said = approve(f, "carol", what)
@@ -161,8 +163,10 @@ def by_review(f, number, old):
     head = pulls(f)["env/bo/one"]["head"]["sha"]
     said = review(f, "carol", str(number))
     reviews = f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, number))
-    check("carol's review stands there, of that head", said.rc == 0 and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
+    check("carol's review stands there, of that head", said.rc == 0 and "warning" not in said.err and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
           [(r["user"]["login"], r["state"], r["commit_id"]) for r in reviews] == [("carol", "APPROVED", head)], said, reviews)
+    said = review(f, "mallory", str(number))
+    check("and who may not approve it is told", said.rc == 0 and "approved by mallory" in said.out and "warning: mallory may not approve this" in said.err, said)
     said = review(f, "berth", str(number))
     check("an account that is nobody's is told that it does not count", said.rc == 0 and "nobody in users/ has the account berth" in said.err, said)
     said = approve(f, "carol", "#%d" % number)
