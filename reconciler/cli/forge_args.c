@@ -13,13 +13,13 @@
 int
 forge_of_args(const struct args *a, const char *url, struct forge_config *f, bool *given, struct err *e)
 {
-	const char *kind = args_str(a, "forge", NULL);
+	const char *kind = args_str_daemon(a, "forge", NULL);
 	struct forge_address at = { 0 };
 
-	f->api = args_str(a, "forge-api", NULL);
-	f->repo = args_str(a, "forge-repo", NULL);
-	f->token_file = args_str(a, "forge-token-file", args_str(a, "token-file", NULL));
-	f->login = args_str(a, "forge-login", NULL);
+	f->api = args_str_daemon(a, "forge-api", NULL);
+	f->repo = args_str_daemon(a, "forge-repo", NULL);
+	f->token_file = args_str_daemon(a, "forge-token-file", args_str(a, "token-file", NULL));
+	f->login = args_str_daemon(a, "forge-login", NULL);
 	*given = kind != NULL;
 	if (!kind)
 		return f->api || f->repo || f->login ? err_set(e, ERR_USAGE, "--forge is missing: github, gitlab or gitea") : 0;

@@ -185,6 +185,15 @@ def rights(f):
     said, rows = doctor(f, f.server.token_file("berth"))
     check("doctor: it answers, whose token it is, what it may", said.rc == 0 and rows[0][:3] == ("forge", "ok", "gitea root/envs answers at http://127.0.0.1:%d/api/v1; "
           "the token is that of berth" % f.server.port) and [r[1] for r in rows[1:]] == ["ok", "ok", "warn", "warn", "warn"] and "write:issue" in rows[4][3], said, rows)
+    home = os.path.join(f.server.dir, "home-of-dana")
+    os.makedirs(os.path.join(home, "berth"))
+    with open(os.path.join(home, "berth", "config.yaml"), "w", encoding="utf-8") as file:
+        file.write("forge: gitea\nforge-token-file: %s\n" % f.server.token_file("dana"))
+    said = berth("doctor", "--target", "git", "--repo", f.server.url(REPO), "--token-file", f.server.token_file("berth"), "--username", "berth", "--forge", "gitea",
+                 env={"XDG_CONFIG_HOME": home})
+    check("doctor: it is the daemon's, whatever a person's own config says", said.rc == 0 and "the token is that of berth" in said.out, said)
+    said = berth("doctor", "--target", "git", "--repo", f.site.clone, env={"XDG_CONFIG_HOME": home})
+    check("doctor: and a daemon without a forge has none", said.rc == 0 and "forge" not in said.out, said)
     poor = token(f, "poor", "berth", "read:repository")
     said, rows = doctor(f, poor)
     check("doctor: what is missing, and where it is given", said.rc == 1 and [r[1] for r in rows[1:]] == ["fail", "ok", "warn", "fail", "warn"] and
