@@ -129,6 +129,7 @@ tutorial:
 	@tests/peers/install.sh giteaweb || true
 	@exec python3 deploy/tutorial.py
 tutorial-clean:
+	@[ ! -e build/tutorial/lock ] || flock -n build/tutorial/lock true || { echo "the tutorial runs in another terminal: stop it there first (Ctrl-C)"; exit 1; }
 	rm -rf build/tutorial
 
 test:

@@ -206,7 +206,7 @@ show_commits(const struct pull_meant *m, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	(void)fprintf(stderr, "%s, head %.12s, %zu%s commit%s:\n", word(m), m->hex, n, all ? "" : " and more", n == 1 ? "" : "s");
+	(void)fprintf(stderr, "%s, head %.12s, %zu%s commit%s%s\n", word(m), m->hex, n, all ? "" : " and more", n == 1 ? "" : "s", n ? ":" : "");
 	for (size_t i = 0; i < n && i < COMMITS_SHOWN; i++)
 		show_commit(m, &list[i]);
 	if (n > COMMITS_SHOWN)
@@ -252,8 +252,8 @@ pull_review_page(const struct pull_meant *m)
 	return m->url ? pull_page(m->a->mem, m->kind, m->url, m->number) : NULL;
 }
 
-/* Would it count, as the policy is that is trusted? A word to the person, no decision. */
-static void
+/* A word to the person, no decision; who it is, as the policy is that is trusted. */
+static const char *
 say_whose(const struct pull_meant *m, const char *login)
 {
 	const struct approval_rules *rules = judge_rules(m->p->judge);
@@ -264,10 +264,11 @@ say_whose(const struct pull_meant *m, const char *login)
 	if (!user)
 		(void)fprintf(stderr, "warning: nobody in users/ has the account %s: berth will not count it\n"
 		                      "  forge: {login: %s} in the file of whoever has it says whose it is\n", login, login);
+	return user;
 }
 
 int
-pull_review(const struct pull_meant *m, struct err *e)
+pull_review(const struct pull_meant *m, const char **user, struct err *e)
 {
 	const char *page = pull_review_page(m), *login;
 	int rc;
@@ -278,7 +279,7 @@ pull_review(const struct pull_meant *m, struct err *e)
 	}
 	if ((rc = forge_whoami(m->forge, &login, e)) < 0 || (rc = forge_review_approve(m->forge, m->number, m->hex, e)) < 0)
 		return rc == ERR_INVALID ? e->code = ERR_DENIED : rc;
-	say_whose(m, login);
+	*user = say_whose(m, login);
 	if (page)
 		(void)printf("%s\n", page);
 	return 0;

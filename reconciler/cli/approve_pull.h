@@ -35,5 +35,8 @@ int pull_show(const struct pull_meant *m, struct err *e) MUST_USE;
 /* Where people review it; NULL: not known. */
 const char *pull_review_page(const struct pull_meant *m);
 
-/* Approves that head on the forge, in the name of the token's account, and says so on stdout. ERR_USAGE: there is no token, and where it can be done. */
-int pull_review(const struct pull_meant *m, struct err *e) MUST_USE;
+/*
+ * Approves that head on the forge, in the name of the token's account, and says so on stdout. *user (in its arena): whose account it is, NULL where nobody
+ * has it. ERR_USAGE: there is no token, and where it can be done.
+ */
+int pull_review(const struct pull_meant *m, const char **user, struct err *e) MUST_USE;

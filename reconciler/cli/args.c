@@ -131,12 +131,14 @@ from_environment(const struct args *a, const char *name)
 }
 
 static const char *
-config_path(const struct args *a)
+config_path(const struct args *a, bool of_person)
 {
 	const char *path = getenv("BERTH_CONFIG"), *home = getenv("XDG_CONFIG_HOME");
 
 	if (path && *path)
 		return path;
+	if (!of_person)
+		return NULL;
 	if (home && *home)
 		return arena_printf(a->mem, "%s/berth/config.yaml", home);
 	home = getenv("HOME");
@@ -188,9 +190,9 @@ text_of(struct arena *mem, const struct value *v)
 
 /* "repo: https://git.example/envs.git": option names as keys. */
 static const char *
-from_config(const struct args *a, const char *name)
+from_config(const struct args *a, const char *name, bool of_person)
 {
-	const char *path = config_path(a);
+	const char *path = config_path(a, of_person);
 	struct value *v = NULL;
 	struct report r;
 	struct err e = { 0 };
@@ -214,8 +216,8 @@ from_config(const struct args *a, const char *name)
 	return v ? text_of(a->mem, value_get(v, name)) : NULL;
 }
 
-const char *
-args_str(const struct args *a, const char *name, const char *fallback)
+static const char *
+look_up(const struct args *a, const char *name, bool of_person, const char *fallback)
 {
 	size_t i = opt_find(a->verb, name, strlen(name));
 	const char *v;
@@ -226,9 +228,21 @@ args_str(const struct args *a, const char *name, const char *fallback)
 		return a->values[i];
 	if (!name[1]) /* -C and -o are for this call only */
 		return fallback;
-	if ((v = from_environment(a, name)) || (v = from_config(a, name)))
+	if ((v = from_environment(a, name)) || (v = from_config(a, name, of_person)))
 		return v;
 	return fallback;
+}
+
+const char *
+args_str(const struct args *a, const char *name, const char *fallback)
+{
+	return look_up(a, name, true, fallback);
+}
+
+const char *
+args_str_daemon(const struct args *a, const char *name, const char *fallback)
+{
+	return look_up(a, name, false, fallback);
 }
 
 bool

@@ -50,6 +50,8 @@ struct args {
 
 /* --NAME, else BERTH_NAME from the environment, else the config file, else `fallback`. NAME must be a row of the verb. */
 const char *args_str(const struct args *a, const char *name, const char *fallback);
+/* The same without a person's own config file (the one of BERTH_CONFIG counts): what they say there about their forge and token is not for a daemon. */
+const char *args_str_daemon(const struct args *a, const char *name, const char *fallback);
 bool args_flag(const struct args *a, const char *name);
 /* Every value of --NAME on the command line, in its order: for options that may be given more than once. In a->mem. */
 const char *const *args_list(const struct args *a, const char *name, size_t *n);

@@ -111,7 +111,7 @@ find_changes(struct work *w, struct err *e)
 		return rc;
 	if (w->approval.changes.n)
 		return 0;
-	(void)err_set(e, ERR_NOTFOUND, arg ? "%s changes nothing" : "nothing waits for an approval", arg);
+	(void)err_set(e, ERR_NOTFOUND, arg ? "\"%s\" changes nothing" : "nothing waits for an approval", arg);
 	if (w->is_pull)
 		return err_hint(e, "it is merged, or %s has all of it: `berth approve` without a number approves what waits there", w->p.branch);
 	return err_hint(e, "`berth status` and `berth verify` say what waits; give a branch or BASE..HEAD to approve what is not merged yet");
@@ -139,6 +139,34 @@ show_changes(struct work *w, struct err *e)
 	if (rc == 0 && missing)
 		(void)fprintf(stderr, "needs %s (whoever has approved it already is not counted here)\n", missing);
 	return rc;
+}
+
+/* Would this person's word alone be missed in any part of the change? True also where that cannot be told. */
+static bool
+has_a_say(struct work *w, const char *user)
+{
+	const struct approve_said nobody = { 0 }, one = { .voices = &user, .nvoices = 1 };
+	const struct approve_judge *j = judge_get(w->p.judge);
+	const struct oid *tree = &w->p.proof->tree;
+	const char *without, *with;
+	unsigned lacks;
+
+	for (size_t i = 0; i < w->approval.changes.n; i++) {
+		const struct changeset c = { .items = &w->approval.changes.items[i], .n = 1 };
+
+		if (j->enough(j->ctx, w->a->mem, tree, &c, &nobody, &without, &lacks, NULL) < 0 || !without ||
+		    j->enough(j->ctx, w->a->mem, tree, &c, &one, &with, &lacks, NULL) < 0 || !str_eq(without, with))
+			return true;
+	}
+	return false;
+}
+
+/* A word to the person, no decision. */
+static void
+warn_who_has_none(struct work *w, const char *user)
+{
+	if (user && !has_a_say(w, user))
+		(void)fprintf(stderr, "warning: %s may not approve this, so it counts for nothing\n  who may is named above\n", user);
 }
 
 static int
@@ -298,6 +326,8 @@ say_whose(struct work *w, const struct evidence *v)
 		signers_of(w->a->mem, &signers, &v->sig.key, &lines, &n);
 		if (n) {
 			(void)printf("approved by %s (%s)\n", v->sig.key.has_certificate ? "a certificate" : lines[0]->principals, name);
+			if (!v->sig.key.has_certificate)
+				warn_who_has_none(w, judge_get(w->p.judge)->person(judge_get(w->p.judge)->ctx, lines[0]->principals));
 			return;
 		}
 	}
@@ -383,7 +413,7 @@ takes_reviews(struct work *w, bool *out, struct err *e)
 static int
 approve(struct work *w, struct err *e)
 {
-	const char *sig = NULL;
+	const char *sig = NULL, *user;
 	bool by_review;
 	size_t n = 0;
 	int rc;
@@ -397,8 +427,12 @@ approve(struct work *w, struct err *e)
 	}
 	if ((rc = find_changes(w, e)) < 0 || (rc = show_changes(w, e)) < 0 || (rc = takes_reviews(w, &by_review, e)) < 0)
 		return rc;
-	if (by_review)
-		return !w->pull.forge || (rc = confirm(w, e)) == 0 ? pull_review(&w->pull, e) : rc;
+	if (by_review) {
+		if ((w->pull.forge && (rc = confirm(w, e)) < 0) || (rc = pull_review(&w->pull, &user, e)) < 0)
+			return rc;
+		warn_who_has_none(w, user);
+		return 0;
+	}
 	if ((rc = make_text(w, e)) < 0)
 		return rc;
 	if (args_flag(w->a, "print")) {
@@ -418,9 +452,9 @@ run(const struct args *a, struct err *e)
 
 	if ((rc = prove(a, NULL, NULL, &w.p, e)) < 0)
 		return rc;
-	if (w.p.doubted)
-		(void)fprintf(stderr, "note: %zu reviews of a forge count for nothing here, as no key vouches for them (`berth verify` says why): berth itself may have "
-		                      "applied some of what seems to wait; name the branch or the range to approve\n", w.p.doubted);
+	if (w.p.doubted && !a->npos)
+		(void)fprintf(stderr, "note: no key vouches for what was approved by reviews of the forge (`berth verify` says why): berth itself may have applied some of "
+		                      "what seems to wait; name the branch or the range to approve\n");
 	rc = approve(&w, e);
 	buf_free(&w.text);
 	pull_meant_close(&w.pull);

@@ -154,12 +154,22 @@ record_wanted(const struct args *a, const struct approval_record *r)
 	return !a->npos;
 }
 
+/* Whose work it was: of a merge that of the branch that came in, as a forge writes whoever pressed the button as the merge's author. */
+static const char *
+asked_by(struct arena *mem, struct git_repo *g, const struct oid *commit)
+{
+	struct git_commit_info c;
+
+	if (git_commit_read(g, commit, mem, &c, NULL) < 0 || (c.nparents == 2 && git_commit_read(g, &c.parents[1], mem, &c, NULL) < 0))
+		return NULL;
+	return str_line(mem, c.author);
+}
+
 static void
 print_record(struct arena *mem, struct value *list, struct git_repo *g, const struct git_commit_info *c, const struct approval_record *r)
 {
 	char when[RFC3339_LEN], hex[OID_HEX], change[OID_HEX];
-	struct git_commit_info main;
-	const char *author = git_commit_read(g, &r->commit, mem, &main, NULL) == 0 ? str_line(mem, main.author) : NULL;
+	const char *author = asked_by(mem, g, &r->commit);
 	struct value *v = value_map(mem);
 
 	clock_rfc3339(r->seen, when);

@@ -204,6 +204,12 @@ print_status(const struct proved *p)
 	(void)printf(oid_zero(&s->newest) ? "\n" : "; the newest of those is %.12s\n", hex);
 }
 
+static const char *
+many(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 print_end(const struct proved *p)
 {
@@ -213,13 +219,12 @@ print_end(const struct proved *p)
 	oid_hex(&p->main, tip);
 	oid_hex(&p->begin, anchor);
 	if (!p->result.npending && !p->result.many) {
-		(void)printf("proved: everything of %.12s since %.12s was approved, in %zu change%s\n", tip, anchor, p->result.ndone,
-		             p->result.ndone == 1 ? "" : "s");
+		(void)printf("proved: everything of %.12s since %.12s was approved, in %zu change%s\n", tip, anchor, p->result.ndone, many(p->result.ndone));
 		if ((told = count_told(p)))
 			(void)printf("%zu of them by reviews on the forge, which berth's key vouches for and nobody's signature proves\n", told);
 	} else {
-		(void)printf("not proved: %zu files of %.12s are not approved; %zu changes since %.12s are\n", p->result.npending, tip,
-		             p->result.ndone, anchor);
+		(void)printf("not proved: %zu file%s of %.12s %s not approved; %zu change%s since %.12s %s\n", p->result.npending, many(p->result.npending), tip,
+		             p->result.npending == 1 ? "is" : "are", p->result.ndone, many(p->result.ndone), anchor, p->result.ndone == 1 ? "is" : "are");
 		if (p->proof->nopen) {
 			oid_hex(&p->proof->open[0].commit, first);
 			(void)printf("the first commit that fails is %s\n", first);
@@ -227,8 +232,9 @@ print_end(const struct proved *p)
 	}
 	print_status(p);
 	if (p->doubted)
-		(void)printf("%zu reviews of a forge on the status branch count for nothing here, since no key that is trusted vouches for them: only the berth that asked\n"
-		             "the forge can prove them. Give berth a master key and name its signer (berth.yaml: secrets.signer); what it writes from then on is believed\n", p->doubted);
+		(void)printf("%zu review%s of a forge on the status branch %s for nothing here, since no key that is trusted vouches for them: only the berth that asked\n"
+		             "the forge can prove them. Give berth a master key and name its signer (berth.yaml: secrets.signer); what it writes from then on is believed\n",
+		             p->doubted, many(p->doubted), p->doubted == 1 ? "counts" : "count");
 	if (!p->anchored)
 		(void)fprintf(stderr, "note: the anchor is what the status branch says; --anchor COMMIT takes one that you trust yourself\n");
 }

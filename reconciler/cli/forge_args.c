@@ -13,13 +13,13 @@
 int
 forge_of_args(const struct args *a, const char *url, struct forge_config *f, bool *given, struct err *e)
 {
-	const char *kind = args_str(a, "forge", NULL);
+	const char *kind = args_str_daemon(a, "forge", NULL);
 	struct forge_address at = { 0 };
 
-	f->api = args_str(a, "forge-api", NULL);
-	f->repo = args_str(a, "forge-repo", NULL);
-	f->token_file = args_str(a, "forge-token-file", args_str(a, "token-file", NULL));
-	f->login = args_str(a, "forge-login", NULL);
+	f->api = args_str_daemon(a, "forge-api", NULL);
+	f->repo = args_str_daemon(a, "forge-repo", NULL);
+	f->token_file = args_str_daemon(a, "forge-token-file", args_str(a, "token-file", NULL));
+	f->login = args_str_daemon(a, "forge-login", NULL);
 	*given = kind != NULL;
 	if (!kind)
 		return f->api || f->repo || f->login ? err_set(e, ERR_USAGE, "--forge is missing: github, gitlab or gitea") : 0;
@@ -80,7 +80,7 @@ forge_of_person(const struct args *a, const char *url, struct forge **out, struc
 		if (!said)
 			return 0;
 		(void)err_set(e, ERR_USAGE, "--forge-token-file: what the origin is, its address does not say");
-		return err_hint(e, "add --forge github, gitlab or gitea");
+		return err_hint(e, "add --forge github, gitlab or gitea; or say it once, `forge: gitea` in ~/.config/berth/config.yaml");
 	}
 	if (forge_address(c.kind, url, a->mem, &at, e) < 0)
 		return said ? e->code = ERR_USAGE : 0;

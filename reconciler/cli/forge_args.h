@@ -6,8 +6,8 @@
 #include "lib/forge/forge.h"
 
 /*
- * The daemon's: --forge, FORGE_OPTS and --token-file; what is not given follows from the repository's `url`. *given: there is a --forge. ERR_USAGE: something
- * is missing, and what. Texts are of `a`.
+ * The daemon's: --forge, FORGE_OPTS and --token-file; what is not given follows from the repository's `url`, and nothing from a person's own
+ * config file, which says these for the person. *given: there is a --forge. ERR_USAGE: something is missing, and what. Texts are of `a`.
  */
 int forge_of_args(const struct args *a, const char *url, struct forge_config *f, bool *given, struct err *e) MUST_USE;
 

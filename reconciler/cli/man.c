@@ -69,7 +69,7 @@ help_man(void)
 	(void)printf(".SH ENVIRONMENT\n.TP\n.B BERTH_NAME\nany long option, in capitals with underscores (BERTH_REPO, BERTH_TOKEN_FILE);"
 	             " flags win\n.TP\n.B BERTH_CONFIG\nthe config file\n.TP\n.B BERTH_SHARE\nread schemas and templates from this folder"
 	             " instead of those compiled in\n.TP\n.B NO_COLOR\nno colours\n.SH FILES\n.TP\n.I ~/.config/berth/config.yaml\n"
-	             "option names as keys; BERTH_* variables win\n.SH EXIT STATUS\n0 fine, 1 findings or differences, 2 usage,"
+	             "option names as keys; BERTH_* variables win. berth run and berth doctor take nothing about a forge from it: that is a person's own\n.SH EXIT STATUS\n0 fine, 1 findings or differences, 2 usage,"
 	             " 3 git, forge or cluster unreachable, 4 refused (guard, approval), 130 interrupted.\n"
 	             ".SH SEE ALSO\n.BR git (1),\n.BR kustomize (1)\n");
 }

@@ -106,7 +106,8 @@ print_next(struct proposal *p, const struct proposed *done)
 	else if (git_url_is_local(p->url, p->mem, &path))
 		(void)printf("%s have it reviewed and merged into %s of %s\n", word, p->base, path);
 	else
-		(void)printf("%s open a pull request from %s to %s (--forge says what the origin is, and then the link is printed)\n", word, done->branch, p->base);
+		(void)printf("%s open a pull request from %s to %s (--forge, or `forge:` in ~/.config/berth/config.yaml, says what the origin is, and then the\n"
+		             "link is printed)\n", word, done->branch, p->base);
 }
 
 static void

@@ -33,6 +33,8 @@ def buttons(f, d):
     f.git("bo", "fetch", "-q", "origin")
     said = f.berth("bo", "verify")
     check("berth verify proves it all", said.rc == 0 and "proved" in said.out and "carol" in said.out, said)
+    asked = {x["paths"][0]: x["askedBy"].lower() for x in f.berth("bo", "log", "-o", "json").json() if x["change"] == "Approved"}
+    check("berth log says whose it was, and not who pressed the button", asked["envs/bo/by-merge.yaml"] == "bo" and "carol" not in asked.values(), asked)
 
 
 def past_protection(f, d):

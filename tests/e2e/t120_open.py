@@ -110,7 +110,9 @@ def by_number(f, number):
     check("with a token also what the forge says of it", said.rc == 0 and "approved by dana" in said.out and
           "pull request %d of bo (open): envs/bo/one: new environment" % number in said.err, said)
     said = approve(f, "erin", "http://127.0.0.1:%d/root/envs/pulls/%d/files?x=1#r2" % (f.server.port, number))
-    check("its address will do", said.rc == 0 and "approved by erin" in said.out, said)
+    check("its address will do", said.rc == 0 and "approved by erin" in said.out and "warning" not in said.err, said)
+    said = approve(f, "alice", str(number))
+    check("whose key it is that may not approve it is told", said.rc == 0 and "warning: alice may not approve this" in said.err, said)
     for what, code, word in (("http://127.0.0.1:%d/root/envs2/pulls/%d" % (f.server.port, number), 2, "-C"), ("http://git.example.com/root/envs/pulls/1", 2, "-C"),
                              ("4711", 3, "no pull request 4711"), ("#0", 3, "#0")):
         said = approve(f, "carol", what)
@@ -161,8 +163,10 @@ def by_review(f, number, old):
     head = pulls(f)["env/bo/one"]["head"]["sha"]
     said = review(f, "carol", str(number))
     reviews = f.api("GET", "/repos/%s/pulls/%d/reviews" % (REPO, number))
-    check("carol's review stands there, of that head", said.rc == 0 and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
+    check("carol's review stands there, of that head", said.rc == 0 and "warning" not in said.err and "approved by carol: pull request %d at %s" % (number, head[:12]) in said.out and
           [(r["user"]["login"], r["state"], r["commit_id"]) for r in reviews] == [("carol", "APPROVED", head)], said, reviews)
+    said = review(f, "mallory", str(number))
+    check("and who may not approve it is told", said.rc == 0 and "approved by mallory" in said.out and "warning: mallory may not approve this" in said.err, said)
     said = review(f, "berth", str(number))
     check("an account that is nobody's is told that it does not count", said.rc == 0 and "nobody in users/ has the account berth" in said.err, said)
     said = approve(f, "carol", "#%d" % number)
@@ -181,6 +185,15 @@ def rights(f):
     said, rows = doctor(f, f.server.token_file("berth"))
     check("doctor: it answers, whose token it is, what it may", said.rc == 0 and rows[0][:3] == ("forge", "ok", "gitea root/envs answers at http://127.0.0.1:%d/api/v1; "
           "the token is that of berth" % f.server.port) and [r[1] for r in rows[1:]] == ["ok", "ok", "warn", "warn", "warn"] and "write:issue" in rows[4][3], said, rows)
+    home = os.path.join(f.server.dir, "home-of-dana")
+    os.makedirs(os.path.join(home, "berth"))
+    with open(os.path.join(home, "berth", "config.yaml"), "w", encoding="utf-8") as file:
+        file.write("forge: gitea\nforge-token-file: %s\n" % f.server.token_file("dana"))
+    said = berth("doctor", "--target", "git", "--repo", f.server.url(REPO), "--token-file", f.server.token_file("berth"), "--username", "berth", "--forge", "gitea",
+                 env={"XDG_CONFIG_HOME": home})
+    check("doctor: it is the daemon's, whatever a person's own config says", said.rc == 0 and "the token is that of berth" in said.out, said)
+    said = berth("doctor", "--target", "git", "--repo", f.site.clone, env={"XDG_CONFIG_HOME": home})
+    check("doctor: and a daemon without a forge has none", said.rc == 0 and "forge" not in said.out, said)
     poor = token(f, "poor", "berth", "read:repository")
     said, rows = doctor(f, poor)
     check("doctor: what is missing, and where it is given", said.rc == 1 and [r[1] for r in rows[1:]] == ["fail", "ok", "warn", "fail", "warn"] and

@@ -213,7 +213,7 @@ status_error(const struct ask *a, long status, struct err *e)
 	if (status == 401 || status == 403) {
 		err_set(e, ERR_DENIED, "%s: the server %s (HTTP %ld)", a->url,
 		        a->token ? "does not accept the token" : "asks for a password", status);
-		return err_hint(e, a->token ? "Check what the token may read." : "Write a token into a file and give --token-file FILE.");
+		return err_hint(e, a->token ? "Is it whole, of this server and not expired, and may it read this repository?" : "Write a token into a file and give --token-file FILE.");
 	}
 	if (status == 429 || status >= 500)
 		return err_set(e, ERR_UNAVAILABLE, "%s: HTTP %ld", a->url, status);
