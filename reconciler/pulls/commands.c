@@ -12,12 +12,29 @@
 
 /* -- reading --------------------------------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_fence(const char *line, size_t n)
-{
-	size_t indent = strspn(line, " ");
+/* A fence of code: what it is made of and how long it is. */
+struct fence {
+	char what; /* NUL: none */
+	size_t len;
+};
 
-	return n >= indent + 3 && indent < 4 && (strncmp(line + indent, "```", 3) == 0 || strncmp(line + indent, "~~~", 3) == 0);
+/* A block ends with a fence of its own kind that is as long as the one it began with, and has nothing behind it (CommonMark 4.5). */
+static void
+pass_fence(const char *line, size_t n, struct fence *in)
+{
+	size_t indent = strspn(line, " "), len = 0;
+	char what = indent < n && indent < 4 ? line[indent] : '\0';
+
+	while ((what == '`' || what == '~') && indent + len < n && line[indent + len] == what)
+		len++;
+	line += indent + len;
+	n -= indent + len;
+	if (len < 3)
+		return;
+	if (!in->what && (what == '~' || !memchr(line, '`', n)))
+		*in = (struct fence){ what, len };
+	else if (in->what == what && len >= in->len && strspn(line, " \t\r") >= n)
+		*in = (struct fence){ '\0', 0 };
 }
 
 static bool
@@ -52,15 +69,14 @@ read_line(const char *line, size_t n, struct command *out)
 void
 command_read(const char *body, struct command *out)
 {
-	bool code = false;
+	struct fence code = { '\0', 0 };
 
 	*out = (struct command){ .kind = COMMAND_NONE };
 	for (const char *line = body; *line;) {
 		size_t n = strcspn(line, "\n");
 
-		if (is_fence(line, n))
-			code = !code;
-		else if (!code)
+		pass_fence(line, n, &code);
+		if (!code.what)
 			read_line(line, n, out);
 		line += n + (line[n] == '\n');
 	}

@@ -116,12 +116,39 @@ keep(struct memo *m, struct arena *mem, struct review *r)
 	digest_review(r, m->opinion);
 }
 
+/* Does anything of it depend on what else happened to it? */
+static bool
+speaks(const struct review *r, const struct forge_reviews *said)
+{
+	bool any = *r->author && str_eq(r->author, r->merged_by);
+
+	for (size_t i = 0; i < said->n && !any; i++)
+		any = said->items[i].state == FORGE_APPROVED && !said->items[i].stale && !said->items[i].dismissed;
+	return any;
+}
+
+/*
+ * What was said before it was pointed at another branch was said of another change: the head may bring all of that branch along. And whom the forge merged it for
+ * need not have seen the head that it merged.
+ */
+static void
+narrow(struct review *r, struct forge_reviews *said, const struct forge_course *course)
+{
+	for (size_t i = 0; i < said->n; i++)
+		said->items[i].stale |= course->retargeted && said->items[i].submitted <= course->retargeted;
+	if (course->scheduled)
+		r->merged_by = "";
+}
+
 static int
 ask(struct pulls *p, struct memo *m, const char *head, const struct listening *l, struct arena *mem, struct review *r, struct err *e)
 {
+	struct forge_course course;
 	struct forge_reviews said;
 	int rc = forge_reviews(p->forge, m->number, mem, &said, e);
 
+	if (rc == 0 && speaks(r, &said) && (rc = forge_course(p->forge, m->number, &course, e)) == 0)
+		narrow(r, &said, &course);
 	if (rc < 0)
 		return rc;
 	reviews_fold(p->c.forge.kind, head, &said, l->spoken, l->nspoken, mem, &r->voices, &r->nvoices);

@@ -34,21 +34,24 @@ digest_voices(const struct now *n, char out[DIGEST_HEX])
 	digest_hex(&d, out);
 }
 
-/* Where nothing moves, ten thousand paths are not listed at every look. */
+/*
+ * What counts is the policy that is trusted: main may have another one that nobody approved. Where nothing moves, ten thousand paths are not listed at every look.
+ */
 static int
 read_mode(struct pulls *p, struct now *n, struct err *e)
 {
+	const struct oid *tree = n->proof ? &n->proof->tree : &n->main_tree;
 	struct files files;
 	int rc;
 
-	if (!p->has_mode || !oid_eq(&p->mode_tree, &n->main_tree)) {
+	if (!p->has_mode || !oid_eq(&p->mode_tree, tree)) {
 		p->mode = APPROVAL_NONE;
-		if ((rc = git_files(p->git, &n->main_tree, n->mem, &files, e)) < 0)
+		if ((rc = git_files(p->git, tree, n->mem, &files, e)) < 0)
 			return rc;
 		rc = approval_mode_read(&files, &p->mode, e);
-		if (rc < 0 && rc != ERR_INVALID) /* main itself is broken, and says so elsewhere */
+		if (rc < 0 && rc != ERR_INVALID) /* it is broken, and says so elsewhere */
 			return rc;
-		p->mode_tree = n->main_tree;
+		p->mode_tree = *tree;
 		p->has_mode = true;
 	}
 	n->mode = p->mode;
@@ -59,13 +62,17 @@ static int
 read_approvals(struct pulls *p, struct now *n, struct err *e)
 {
 	const char *ref = arena_printf(n->mem, "refs/heads/%s", p->c.branch);
-	int rc;
+	int rc = proof_load(p->proof_file, &n->proof, e);
 
-	if ((rc = read_mode(p, n, e)) < 0 || n->mode == APPROVAL_NONE)
+	if (rc < 0 && rc != ERR_NOTFOUND && rc != ERR_INVALID)
 		return rc;
-	rc = proof_load(p->proof_file, &n->proof, e);
-	if (rc < 0)
-		return rc == ERR_NOTFOUND || rc == ERR_INVALID ? 0 : rc;
+	if ((rc = read_mode(p, n, e)) < 0)
+		return rc;
+	if (n->mode == APPROVAL_NONE || !n->proof) {
+		proof_free(n->proof);
+		n->proof = NULL;
+		return 0;
+	}
 	rc = evidence_list(p->git, &n->proof->anchor, ref, n->mem, &n->evidence, &n->nevidence, NULL, e);
 	return rc == ERR_INVALID ? 0 : rc; /* too many refs: the daemon says so */
 }

@@ -95,7 +95,7 @@ struct pulls {
 	char main[FORGE_SHA];            /* the tip up to which commits were taken into that map; "": none yet */
 	bool dirty;                      /* the file is older than memos */
 	bool loaded;
-	bool has_mode;                   /* the mode that main's tree `mode_tree` asks for */
+	bool has_mode;                   /* the mode that the tree `mode_tree` asks for: what is trusted, or main's where nothing is proved */
 	struct oid mode_tree;
 	enum approval_mode mode;
 	unsigned rights_asked;           /* how often it was asked what the token may do */
@@ -125,7 +125,7 @@ struct now {
 	bool has_status;
 	struct oid status_tree;
 	enum approval_mode mode;
-	struct proof *proof;             /* mode signed, once something is proved; else NULL */
+	struct proof *proof;             /* modes signed and forge, once something is proved; else NULL */
 	struct evidence *evidence;
 	size_t nevidence;
 	char voices[DIGEST_HEX];         /* digest over the proof and the approvals */

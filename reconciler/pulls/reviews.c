@@ -56,12 +56,16 @@ take(struct fold *f, const struct forge_review *r, bool head)
 	l->word = r->dismissed ? NO_WORD : r->state == FORGE_CHANGES ? AGAINST : head && !r->stale ? YES : NO_WORD;
 }
 
+/*
+ * Some digits are no proof of which commit was meant: two that begin alike are found in seconds, one to be looked at and one to be pushed behind the comment. So
+ * it has to be younger than the head.
+ */
 static void
-take_spoken(struct fold *f, const struct spoken *s, const char *head)
+take_spoken(struct fold *f, const struct spoken *s, const char *head, int64_t pushed)
 {
 	struct last *l;
 
-	if (!*s->login || strlen(s->sha) < COMMAND_SHA || !str_starts(head, s->sha))
+	if (!*s->login || strlen(s->sha) < COMMAND_SHA || !str_starts(head, s->sha) || !pushed || s->at <= pushed)
 		return;
 	l = last_of(f, s->login);
 	if (l->word == AGAINST)
@@ -87,7 +91,7 @@ reviews_fold(enum forge_kind kind, const char *head, const struct forge_reviews 
 	for (size_t i = 0; i < r->n; i++)
 		take(&f, &r->items[i], str_eq(head, lab ? r->head_sha : r->items[i].sha));
 	for (size_t i = 0; i < nspoken && (!lab || str_eq(head, r->head_sha)); i++)
-		take_spoken(&f, &spoken[i], head);
+		take_spoken(&f, &spoken[i], head, r->head_at);
 	*out = arena_array(mem, f.n + 1, sizeof(**out));
 	*n = 0;
 	for (size_t i = 0; i < f.n && *n < REVIEW_VOICES_MAX; i++) /* reviews come first: none that is against is left out */

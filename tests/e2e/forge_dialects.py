@@ -150,6 +150,7 @@ class GitHub:
         rows = (("GET", r"/pulls", self.list_pulls), ("GET", r"/pulls/(\d+)", self.one_pull), ("GET", r"/pulls/(\d+)/reviews", self.list_reviews),
                 ("POST", r"/pulls/(\d+)/reviews", self.post_review), ("POST", r"/statuses/(\w+)", self.post_status),
                 ("GET", r"/issues/(\d+)/comments", self.list_comments), ("POST", r"/issues/(\d+)/comments", self.post_comment),
+                ("GET", r"/issues/(\d+)/events", self.list_events),
                 ("PATCH", r"/issues/comments/(\d+)", self.edit_comment), ("GET", r"/commits/(\w+)/pulls", self.of_commit))
         for verb, pattern, fn in rows:
             m = re.fullmatch(pattern, rest)
@@ -211,6 +212,12 @@ class GitHub:
     def list_comments(self, path, query, _body, _who, number):
         p = self.pull(number)
         return self.listed("issue-comment", [self.comment(p, c) for c in p.comments], query, path)
+
+    def list_events(self, path, query, _body, _who, number):
+        self.f.only("GET events", query, "per_page", "page")
+        rows = [{"id": e.id, "node_id": "E_%d" % e.id, "url": "%s/issues/events/%d" % (WEB + self.f.repo, e.id), "actor": self.user(e.author), "event": e.body,
+                 "commit_id": None, "commit_url": None, "created_at": self.time(e.created)} for e in self.pull(number).events]
+        return self.listed("issue-event", rows, query, path)
 
     def post_comment(self, _path, _query, body, who, number):
         p = self.pull(number)
@@ -585,7 +592,7 @@ class GitLab:
                                  "reviewers": []}
 
     def pull_event(self, action, p, who):
-        return self.merge_event(p, who, {"opened": "open", "synchronize": "update", "closed": "merge", "taken back": "unapproved"}[action])
+        return self.merge_event(p, who, {"opened": "open", "synchronize": "update", "edited": "update", "closed": "merge", "taken back": "unapproved"}[action])
 
     def review_event(self, p, r):
         return self.merge_event(p, r.author, "approved" if r.state == "APPROVED" else "update")

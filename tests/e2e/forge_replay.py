@@ -45,7 +45,7 @@ class Pull:
         self.head = self.base = None
         self.into = "main"
         self.created = self.updated = time.time()
-        self.comments, self.reviews, self.versions, self.lines, self.brought = [], [], [], [], []
+        self.comments, self.reviews, self.versions, self.lines, self.brought, self.events = [], [], [], [], [], []
 
 
 class Entry:
@@ -215,6 +215,17 @@ class Forge(http.server.ThreadingHTTPServer):
             pull.updated = time.time()
             event = self.dialect.pull_event("taken back", pull, who)
         self.send(*event)
+
+    def retarget(self, who, number, into="main"):
+        """GitHub tells it among the events; for GitLab it is another version."""
+        with self.lock:
+            pull = self.pulls[number]
+            pull.into = into
+            pull.events.append(Entry(self.ident(), who, "base_ref_changed"))
+            if self.kind == "gitlab":
+                self.turn_to(pull, pull.head)
+            pull.updated = time.time()
+        self.tell("edited", pull, who)
 
     def rebase(self, who, number):
         """GitLab's button before the one that merges: a push to the branch."""

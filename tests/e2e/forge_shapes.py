@@ -45,6 +45,8 @@ GITHUB = {
                             "str?: commit_id", "~str: body_html body_text", "~time: submitted_at"],
     "issue-comment": ["@simple-user?: user", "int: id", "str: html_url issue_url node_id url", "time: created_at updated_at",
                       "~str: author_association body body_html body_text", "~map: reactions", "~map?: minimized performed_via_github_app pin"],
+    "issue-event": ["@simple-user?: actor", "int: id", "str: event node_id url", "str?: commit_id commit_url", "time: created_at",
+                    "~map?: performed_via_github_app"],
     "status": ["@simple-user?: creator", "int: id", "str: context node_id state url", "str?: avatar_url description target_url", "time: created_at updated_at"],
     "basic-error": ["~str: message documentation_url url status"],
     "validation-error": ["str: message documentation_url", "~list: errors", "~str: status"],

@@ -422,6 +422,34 @@ def late(s):
     came(s, (number, "late", sha, start), "bo/late")
 
 
+def retargeted(s):
+    """What was looked at and approved was a small step from another branch; that branch comes along to main."""
+    s.push("mallory", "hidden", {"users/mallory.yaml": s.site.read("users/mallory.yaml").replace("role: user", "role: lead")}, new=True)
+    git(s.site.clone, "checkout", "-q", "-B", "step")
+    s.push("mallory", "step", {"envs/mallory/step.yaml": env_spec()})
+    number = s.f.open("mallory", "step", "a small step")
+    s.f.pulls[number].into = "hidden"
+    for who in "carol-g", "dana":
+        s.f.review(who, number)
+    time.sleep(1.1)  # GitHub's times are whole seconds
+    seen(s, number, lambda: s.f.retarget("mallory", number))
+    check("what was approved for another branch is not approved for main", s.says(number, "berth/plan", "pending", "carol"), *s.why(number))
+    s.f.merge("mallory", number, force=True)
+    check("merged, it waits", until(lambda: s.waits("mallory/step")) and not s.live("mallory/step"), *s.why(number))
+
+
+def scheduled(s):
+    """Who merges their own has said yes to it, but not who had GitHub do it later: that takes what others pushed meanwhile. GitLab cancels it then."""
+    if s.kind != "github":
+        return
+    number = s.open("bo", "later", {"envs/bo/two.yaml": env_spec("cpu-small", "  lifecycle: {paused: true}\n")})
+    s.f.pulls[number].events.append(Entry(s.f.ident(), "bo", "auto_merge_enabled"))
+    s.push("mallory", "later", {"envs/bo/two.yaml": env_spec("cpu-small", "  lifecycle: {paused: true} # for good\n")})
+    check("(it is planned)", s.says(number, "berth/plan", "pending"), *s.why(number))
+    s.f.merge("bo", number, force=True)
+    check("what the forge merged by itself waits", until(lambda: s.waits("bo/two")), *s.why(number))
+
+
 def while_down(s):
     """Opened, approved and merged while nobody looked."""
     check("(it stops)", s.d.stop() == 0, s.d.log())
@@ -458,5 +486,7 @@ def reviewed(kind):
     came(s, squash, "bo/two")
     came(s, rebase, "alice/three")
     late(s)
+    retargeted(s)
+    scheduled(s)
     while_down(s)
     end(s)

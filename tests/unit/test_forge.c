@@ -616,6 +616,53 @@ too_many_reviews(void **state)
 	finish(f, &p);
 }
 
+#define EVENT(key, name, at) "{\"id\":1,\"" key "\":\"" name "\",\"created_at\":\"" at "\"}"
+#define LATE "2026-11-22T10:11:00Z"
+#define EARLY "2026-11-22T10:10:00Z"
+
+/* What people said before is not of what it is now; and who told the forge to merge it later did not see what that was. */
+static void
+courses(void **state)
+{
+	static const struct {
+		enum forge_kind kind;
+		const char *text;
+		int64_t retargeted;
+		bool scheduled;
+	} rows[] = {
+		{ FORGE_GITHUB, "[]", 0, false },
+		{ FORGE_GITHUB, "[" EVENT("event", "labeled", LATE) "," EVENT("event", "closed", LATE) ",null,7]", 0, false },
+		{ FORGE_GITHUB, "[" EVENT("event", "base_ref_changed", LATE) "," EVENT("event", "base_ref_changed", EARLY) "]", 1795342260, false },
+		{ FORGE_GITHUB, "[" EVENT("event", "automatic_base_change_succeeded", EARLY) "]", 1795342200, false },
+		{ FORGE_GITHUB, "[" EVENT("event", "auto_squash_enabled", EARLY) "," EVENT("event", "auto_merge_disabled", LATE) "]", 0, true },
+		{ FORGE_GITHUB, "[" EVENT("event", "base_ref_changed", "") "]", INT64_MAX, false },
+		{ FORGE_GITEA, "[" EVENT("type", "change_target_branch", LATE) "," EVENT("type", "comment", EARLY) "]", 1795342260, false },
+		{ FORGE_GITEA, "[" EVENT("type", "pull_scheduled_merge", LATE) "]", 0, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool tea = rows[i].kind == FORGE_GITEA;
+		const struct exchange list[] = {
+			{ .ask = tea ? "GET /repos/example/envs/issues/7/timeline?limit=50&page=1" : "GET " GH "/issues/7/events?per_page=50&page=1", .status = "200 OK",
+			  .text = rows[i].text },
+			{ .ask = tea ? "GET /repos/example/envs/issues/7/timeline?limit=50&page=2" : NULL, .status = "200 OK", .text = "null" },
+			{ .ask = NULL },
+		};
+		struct forge_course c;
+		struct forge_peer p;
+		struct forge *f;
+
+		peer_start(&p, tea ? "gitea" : "github", list);
+		f = open_at(&p, rows[i].kind, 60000);
+		print_message("# %s\n", rows[i].text);
+		assert_int_equal(forge_course(f, 7, &c, &e), 0);
+		assert_int_equal(c.retargeted, rows[i].retargeted);
+		assert_int_equal(c.scheduled, rows[i].scheduled);
+		finish(f, &p);
+	}
+}
+
 int
 main(void)
 {
@@ -623,6 +670,7 @@ main(void)
 		WITH_ARENA(scenario), WITH_ARENA(merged_alone), WITH_ARENA(approval_times), WITH_ARENA(pages), WITH_ARENA(small_pages), WITH_ARENA(two_thousand), WITH_ARENA(huge_entry),
 		WITH_ARENA(new_token), WITH_ARENA(token_in_between), WITH_ARENA(limits), WITH_ARENA(may_write), WITH_ARENA(ends),
 		WITH_ARENA(too_many_reviews),
+		WITH_ARENA(courses),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

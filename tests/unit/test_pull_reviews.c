@@ -54,6 +54,7 @@ check_row(enum forge_kind kind, const struct row *r, const struct spoken *spoken
 	while (list.n < 5 && r->said[list.n].user)
 		list.n++;
 	(void)snprintf(list.head_sha, sizeof(list.head_sha), "%s", head_sha);
+	list.head_at = 1004;
 	reviews_fold(kind, HEAD, &list, spoken, nspoken, mem, &v, &n);
 	assert_string_equal(voices_text(v, n), r->voices);
 }
@@ -101,6 +102,10 @@ gitlab_words(void **state)
 	static const struct spoken good[] = { { .login = "dana", .sha = "4f2c9d1e0b7a", .id = 5, .at = 1005 }, { .login = "carol", .sha = HEAD, .id = 6, .at = 1006 } };
 	static const struct spoken bad[] = { { .login = "dana", .sha = "4f2c9d1e0b7", .id = 5, .at = 1005 }, { .login = "carol", .sha = OLD, .id = 6, .at = 1006 },
 		{ .login = "erin", .sha = "4f2c9d1e0b7b", .id = 7, .at = 1007 }, { .login = "", .sha = HEAD, .id = 8, .at = 1008 } };
+	/* of another commit that begins alike: what was said before this head was pushed, or in the same second, or nobody knows when */
+	static const struct row before = { "comments that are older than the newest head", { { 0 } }, "" };
+	static const struct spoken early[] = { { .login = "dana", .sha = "4f2c9d1e0b7a", .id = 3, .at = 1003 }, { .login = "carol", .sha = "4f2c9d1e0b7a", .id = 4, .at = 1004 },
+		{ .login = "erin", .sha = HEAD, .id = 0, .at = 0 } };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
@@ -109,6 +114,7 @@ gitlab_words(void **state)
 	check_row(FORGE_GITLAB, &none, good, 2, OLD);
 	check_row(FORGE_GITLAB, &said, good, 2, HEAD);
 	check_row(FORGE_GITLAB, &nothing, bad, 4, HEAD);
+	check_row(FORGE_GITLAB, &before, early, 3, HEAD);
 }
 
 static void
@@ -148,6 +154,11 @@ command_lines(void **state)
 		{ "/berth plan now", COMMAND_UNKNOWN, "" },
 		{ "/berth  plan", COMMAND_UNKNOWN, "" },
 		{ "```\n/berth plan\n```\n", COMMAND_NONE, "" },
+		{ "````\n```\n/berth plan\n```\n````\n", COMMAND_NONE, "" },
+		{ "```\n~~~\n/berth plan\n~~~\n```\n", COMMAND_NONE, "" },
+		{ "```\n``` c\n/berth plan\n```\n", COMMAND_NONE, "" },
+		{ "``` c\n/berth\n`````\n/berth plan", COMMAND_PLAN, "" },
+		{ "``` a`b\n/berth plan", COMMAND_PLAN, "" },
 		{ "~~~\n/berth plan\n~~~\n/berth approve " HEAD, COMMAND_APPROVE, HEAD },
 		{ "/berth approve 4f2c9d1e0b7a", COMMAND_APPROVE, "4f2c9d1e0b7a" },
 		{ "/berth approve 4f2c9d1e0b7", COMMAND_APPROVE, "" },

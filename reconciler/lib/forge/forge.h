@@ -83,6 +83,7 @@ struct forge_counts forge_counts(const struct forge *f);
 #define FORGE_PULLS_MAX 2000   /* of one list */
 #define FORGE_REVIEWS_MAX 1000 /* of one pull request */
 #define FORGE_COMMENTS_MAX 1000
+#define FORGE_EVENTS_MAX 2000
 
 enum forge_state { FORGE_OPEN, FORGE_CLOSED, FORGE_MERGED };
 
@@ -205,6 +206,18 @@ struct forge_reviews {
  * ERR_INVALID: half of them prove nothing. GitHub calls a dismissed one COMMENTED, whatever it was.
  */
 int forge_reviews(struct forge *f, int64_t number, struct arena *mem, struct forge_reviews *out, struct err *e) MUST_USE;
+
+/* What happened to a pull request beside pushes. */
+struct forge_course {
+	int64_t retargeted; /* seconds since 1970: when it was pointed at another branch last; 0: never */
+	bool scheduled;     /* somebody told the forge to merge it later, whatever its head was by then */
+};
+
+/*
+ * Reviews outlive a new base on GitHub and Gitea, though what they looked at was another change. GitLab counts that as a push, and a push takes back what was
+ * scheduled there: neither is ever told. More than FORGE_EVENTS_MAX is ERR_INVALID.
+ */
+int forge_course(struct forge *f, int64_t number, struct forge_course *out, struct err *e) MUST_USE;
 
 struct forge_finding {
 	const char *path; /* in the repository */

@@ -286,6 +286,40 @@ forge_reviews(struct forge *f, int64_t number, struct arena *mem, struct forge_r
 	return rc ? rc : forge_ops(f)->reviews(f, number, mem, out, e);
 }
 
+struct course {
+	struct forge *f;
+	struct forge_course got;
+};
+
+static bool
+take_event(void *ctx, const struct value *v)
+{
+	struct course *c = ctx;
+
+	forge_ops(c->f)->read_event(v, &c->got);
+	return true;
+}
+
+int
+forge_course(struct forge *f, int64_t number, struct forge_course *out, struct err *e)
+{
+	const struct forge_ops *o = forge_ops(f);
+	AUTO_ARENA struct arena *mem = arena_new(65536);
+	struct course to = { .f = f };
+	struct forge_list l = { .path = arena_printf(mem, "%s/%lld%s", o->comments, (long long)number, o->course ? o->course : ""),
+		                .what = arena_printf(mem, "read what happened to %s %lld", o->thing, (long long)number), .right = RIGHT_READ,
+		                .max = FORGE_EVENTS_MAX, .to_empty = o->course_to_empty, .each = take_event, .ctx = &to };
+	struct forge_end end = { .more = false };
+	int rc = check_number(f, number, e);
+
+	if (rc || (o->course && (rc = forge_each(f, &l, &end, e))))
+		return rc;
+	if (end.more)
+		return forge_fail(f, l.what, ERR_INVALID, e, "there are more than %d entries", FORGE_EVENTS_MAX);
+	*out = to.got;
+	return 0;
+}
+
 int
 forge_review_post(struct forge *f, int64_t number, struct forge_new_review *r, struct err *e)
 {

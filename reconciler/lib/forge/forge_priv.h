@@ -114,6 +114,10 @@ struct forge_ops {
 	const char *comments, *comments_tail, *comments_query; /* before and behind a number */
 	bool comments_unpaged;
 	const char *comments_long; /* instead of the tail: a list with pages that has them among others, for those that are too large at once */
+	const char *course;        /* the tail of a list of what happened, NULL: there is none … */
+	bool course_to_empty;      /* … to_empty of it */
+	/* Into *to. */
+	void (*read_event)(const struct value *v, struct forge_course *to);
 	size_t body_max;
 	size_t inline_max;     /* findings at lines in one review */
 	int64_t pause_ms;      /* between writes */
@@ -146,6 +150,8 @@ bool github_read_comment(struct arena *mem, const struct value *v, struct forge_
 bool github_read_review(struct arena *mem, const struct value *v, struct forge_review *out);
 /* An approval in GitLab's approved_by. */
 bool gitlab_read_approval(struct arena *mem, const struct value *v, struct forge_review *out);
+/* An event of this name, when it is one of those. Lists end with NULL. */
+void github_event(const struct value *v, const char *name, const char *const *retargets, const char *const *schedules, struct forge_course *to);
 struct value *github_new_pull(struct arena *mem, const struct forge_new_pull *p);
 struct value *github_new_status(struct arena *mem, const struct forge_status *s);
 const char *github_comment_path(struct arena *mem, int64_t number, int64_t id);

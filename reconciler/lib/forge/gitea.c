@@ -48,6 +48,16 @@ read_comment(struct arena *mem, const struct value *v, struct forge_comment *out
 	return str_eq(value_as_str(value_get(v, "type"), "comment"), "comment") && github_read_comment(mem, v, out);
 }
 
+/* It keeps what was scheduled over a push. */
+static void
+read_event(const struct value *v, struct forge_course *to)
+{
+	static const char *const retargets[] = { "change_target_branch", NULL };
+	static const char *const schedules[] = { "pull_scheduled_merge", NULL };
+
+	github_event(v, value_as_str(value_get(v, "type"), ""), retargets, schedules, to);
+}
+
 /* It answers with the one whose merge made this very commit. */
 static int
 pull_of(struct forge *f, const char *sha, const char *base, struct arena *mem, struct forge_pull *out, struct err *e)
@@ -96,6 +106,9 @@ const struct forge_ops forge_gitea = {
 	.comments_query = "",
 	.comments_unpaged = true,
 	.comments_long = "/timeline",
+	.course = "/timeline",
+	.course_to_empty = true,
+	.read_event = read_event,
 	.body_max = 65536,
 	.inline_max = 50,
 	.read_pull = read_pull,

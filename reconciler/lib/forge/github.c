@@ -86,6 +86,36 @@ github_read_review(struct arena *mem, const struct value *v, struct forge_review
 	return false; /* PENDING, REQUEST_REVIEW */
 }
 
+static bool
+among(const char *name, const char *const *names)
+{
+	while (*names && !str_eq(name, *names))
+		names++;
+	return *names != NULL;
+}
+
+/* One without a time is as good as one just now: nothing is later. */
+void
+github_event(const struct value *v, const char *name, const char *const *retargets, const char *const *schedules, struct forge_course *to)
+{
+	int64_t at = forge_time(value_get(v, "created_at"));
+
+	if (among(name, retargets)) {
+		at = at ? at : INT64_MAX;
+		to->retargeted = at > to->retargeted ? at : to->retargeted;
+	}
+	to->scheduled |= among(name, schedules);
+}
+
+static void
+read_event(const struct value *v, struct forge_course *to)
+{
+	static const char *const retargets[] = { "base_ref_changed", "automatic_base_change_succeeded", NULL };
+	static const char *const schedules[] = { "auto_merge_enabled", "auto_squash_enabled", "auto_rebase_enabled", "added_to_merge_queue", NULL };
+
+	github_event(v, value_as_str(value_get(v, "event"), ""), retargets, schedules, to);
+}
+
 struct value *
 github_new_pull(struct arena *mem, const struct forge_new_pull *p)
 {
@@ -303,6 +333,8 @@ const struct forge_ops forge_github = {
 	.comments = "/issues",
 	.comments_tail = "/comments",
 	.comments_query = "",
+	.course = "/events",
+	.read_event = read_event,
 	.body_max = 65536,
 	.inline_max = 50,
 	.pause_ms = 1000,
