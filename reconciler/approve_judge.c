@@ -240,14 +240,35 @@ add_against(struct arena *mem, const struct approve_said *said, const char **mis
 	*lacks = *lacks ? *lacks : 1;
 }
 
+static struct approval_said
+said_of(const struct approve_said *said)
+{
+	return (struct approval_said){ .voices = said->voices, .nvoices = said->nvoices, .authors = said->authors, .nauthors = said->nauthors,
+		.author_unknown = said->author_unknown };
+}
+
+static bool
+weighs(void *ctx, struct arena *mem, const struct changeset *c, const struct approve_said *said, const char *voice)
+{
+	struct judge *j = ctx;
+	struct approval_said s = said_of(said);
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct approval_part part;
+
+		if (need_of(j, &c->items[i], mem, &part, NULL) < 0 || approval_weighs(j->rules, &part, &s, voice))
+			return true;
+	}
+	return false;
+}
+
 static int
 enough(void *ctx, struct arena *mem, const struct oid *tree, const struct changeset *c, const struct approve_said *said,
        const char **missing, unsigned *lacks, struct err *e)
 {
 	struct judge *j = ctx;
 	struct approval_part *parts = arena_array(mem, c->n ? c->n : 1, sizeof(*parts));
-	struct approval_said s = { .voices = said->voices, .nvoices = said->nvoices, .authors = said->authors, .nauthors = said->nauthors,
-		.author_unknown = said->author_unknown };
+	struct approval_said s = said_of(said);
 	struct err left = { 0 };
 	int rc;
 
@@ -287,7 +308,7 @@ judge_new(struct git_repo *g)
 	j->mem = arena_new(RULES_ARENA);
 	j->entry = arena_new(ENTRY_ARENA);
 	j->face = (struct approve_judge){ .ctx = j, .policy = policy, .asks_nothing = asks_nothing, .person = person, .logs_in = logs_in,
-		.reviews = reviews, .account = account, .author = author, .enough = enough };
+		.reviews = reviews, .account = account, .author = author, .weighs = weighs, .enough = enough };
 	return j;
 }
 

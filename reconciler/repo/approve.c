@@ -31,6 +31,24 @@ approve_policy(struct run *r, struct err *e)
 	return r->a->judge->policy(r->a->judge->ctx, &r->t->tree, e);
 }
 
+/* Who said yes and has no say in it is not told of as somebody who approved it: the trail is searched for those who did. */
+static void
+note_voices(struct run *r, const struct changeset *c, const struct said *s, struct approved *d)
+{
+	struct approve_said said = { .voices = s->voices, .nvoices = s->nvoices, .authors = s->authors, .nauthors = s->nauthors, .author_unknown = s->author_unknown };
+	const char **voices = arena_array(r->mem, s->nvoices + 1, sizeof(*voices)), **how = arena_array(r->mem, s->nvoices + 1, sizeof(*how));
+	const struct approve_judge *j = r->a->judge;
+
+	for (size_t i = 0; i < s->nvoices; i++) {
+		if (s->nvoices > 1 && !str_eq(s->voices[i], s->emergency) && !j->weighs(j->ctx, r->scratch, c, &said, s->voices[i]))
+			continue;
+		voices[d->nvoices] = arena_strdup(r->mem, s->voices[i]);
+		how[d->nvoices++] = s->how[i] ? arena_strdup(r->mem, s->how[i]) : NULL;
+	}
+	d->voices = voices;
+	d->how = how;
+}
+
 static void
 note_done(struct run *r, const struct changeset *c, const struct oid *commit, const struct said *s)
 {
@@ -45,9 +63,8 @@ note_done(struct run *r, const struct changeset *c, const struct oid *commit, co
 		paths[i] = arena_strdup(r->mem, c->items[i].path);
 	d = &r->out->done[r->out->ndone++];
 	*d = (struct approved){ .changes = c->digest, .commit = *commit, .npaths = c->n, .paths = paths,
-		.nvoices = s->nvoices, .nevidence = s->nevidence };
-	d->voices = said_voices(s, r->mem);
-	d->how = said_how(s, r->mem);
+		.nevidence = s->nevidence };
+	note_voices(r, c, s, d);
 	d->evidence = arena_memdup(r->mem, s->evidence, s->nevidence * sizeof(*s->evidence));
 	d->emergency = s->reason ? arena_strdup(r->mem, s->reason) : NULL;
 }

@@ -94,6 +94,9 @@ struct approval_said {
 bool approval_enough(const struct approval_rules *r, struct arena *mem, const struct approval_part *parts, size_t n,
                      const struct approval_said *said, const char **missing, unsigned *lacks);
 
+/* Has this voice a say in the part: as the owner of what only narrows, or as one of those that approval_enough counts? */
+bool approval_weighs(const struct approval_rules *r, const struct approval_part *part, const struct approval_said *said, const char *voice);
+
 /*
  * After the change: would fewer admins than guards.minApprovers, or than it takes to change berth.yaml, be able to approve? ERR_DENIED says so. `new_` is the rules of
  * the tree after it. In mode signed an admin needs a key in approvers/allowed_signers, and `has_key` tells whether a user has a usable one there; in mode forge

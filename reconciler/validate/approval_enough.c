@@ -183,6 +183,18 @@ approval_enough(const struct approval_rules *r, struct arena *mem, const struct 
 	return *lacks == 0;
 }
 
+bool
+approval_weighs(const struct approval_rules *r, const struct approval_part *part, const struct approval_said *said, const char *voice)
+{
+	struct count c = { .r = r, .p = part, .said = said };
+	bool weighs;
+
+	count_voices(&c);
+	weighs = (part->class_ == APPROVAL_OWNER && str_eq(part->owner, voice)) || (map_has(&c.pool, voice) && counts(&c, voice));
+	map_free(&c.pool);
+	return weighs;
+}
+
 unsigned
 approval_needed(const struct approval_rules *r)
 {

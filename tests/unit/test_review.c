@@ -56,6 +56,20 @@ shared_takes_two(void **state)
 	assert_int_equal(t.result.done[0].nvoices, 2);
 }
 
+/* The trail names those who could say it, not everybody who did. */
+static void
+who_has_no_say_is_not_named(void **state)
+{
+	(void)state;
+	forge("pr pr; env alice train 8; commit alice more; button merge pr");
+	reviewed(7, "main~1", "pr", "main", "alice", "carol", "bo dana mallory");
+	run();
+	all_live();
+	assert_int_equal(t.result.done[0].nvoices, 1);
+	assert_string_equal(t.result.done[0].voices[0], "dana");
+	assert_string_equal(t.result.done[0].how[0], "review 2 of pull request 7");
+}
+
 /* A key still counts where approvers/ lists it, also beside a review. */
 static void
 signatures_count_too(void **state)
@@ -584,7 +598,7 @@ int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin_forge, end)
-	const struct CMUnitTest tests[] = { T(each_button), T(shared_takes_two), T(signatures_count_too), T(owners_merge_their_own), T(a_single_admin_merges),
+	const struct CMUnitTest tests[] = { T(each_button), T(shared_takes_two), T(who_has_no_say_is_not_named), T(signatures_count_too), T(owners_merge_their_own), T(a_single_admin_merges),
 		T(a_forced_merge_waits_for_a_late_review), T(accounts), T(accounts_of_nobody), T(an_account_in_the_same_change), T(who_wrote_it_is_no_voice),
 		T(a_head_that_is_gone), T(mails_that_forges_write), T(a_stale_head), T(not_merged_and_pushed_by_hand), T(replay_after_a_revert),
 		T(a_reverted_merge_is_not_reviewed_late), T(what_the_merger_adds), T(who_asks_for_changes_is_waited_for), T(an_emergency_waits_for_nobody),
