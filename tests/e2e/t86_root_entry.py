@@ -85,6 +85,15 @@ exec chroot . /usr/bin/env -i HOME=/home/dev PATH=/home/dev/bin:/usr/bin:/bin BE
 """
 
 
+def child_of(pid):
+    """The first one, or nothing."""
+    try:
+        with open("/proc/%s/task/%s/children" % (pid, pid)) as f:
+            return (f.read().split() or [""])[0]
+    except OSError:
+        return ""
+
+
 class Container:
     def __init__(self, name):
         self.top = os.path.join(lab.folder, name)
@@ -102,16 +111,18 @@ class Container:
 
     def start(self):
         self.log = open(self.top + "/log", "w")
-        self.process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INSIDE, "sh", self.top, home, self.scripts, web.url],
+        # two levels, since a first process that changes its user is not told any more when its parent ends
+        self.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                                         "sh", "-c", INSIDE, "sh", self.top, home, self.scripts, web.url],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         lab.processes.append(self.process)
 
     def inside(self, *command):
         """A command as root in the container."""
-        children = open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)).read().split()
-        if not children:
+        pid = child_of(child_of(self.process.pid))
+        if not pid:
             return ""
-        return subprocess.run(["nsenter", "-t", children[0], "-m", "-p", "-r", "-w", *command], capture_output=True, text=True,
+        return subprocess.run(["nsenter", "-t", pid, "-m", "-p", "-r", "-w", *command], capture_output=True, text=True,
                               env={"PATH": "/usr/bin:/bin"}).stdout
 
     def until(self, *beginnings):
