@@ -106,7 +106,7 @@ def planted():
                "path envs/alice/lab.yaml\nevidence %d 0\n%s\n" % (merged, digest, len(text), text))
     said = berth("verify", "-C", site.bare, "--anchor", site.anchor)
     check("verify believes no review that nobody vouches for, and says so", said.rc == 1 and "envs/alice/lab.yaml" in said.out and
-          "1 reviews of a forge on the status branch count for nothing" in said.out, said)
+          "1 review of a forge on the status branch counts for nothing" in said.out, said)
     said = once(site.bare, site.state(), "--trust-anchor", site.anchor)
     check("nor does berth", said.rc == 1 and pending(site, "alice/lab").get("reason") == "ApprovalMissing", said)
 
