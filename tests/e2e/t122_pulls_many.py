@@ -14,7 +14,7 @@ from forge_small import Pulls
 from lab import check, done, env_spec, folder, free_port, git, note, until, user_spec
 
 MANY = int(os.environ.get("BERTH_PULLS") or 60)
-PAGES = -(-MANY // 50)
+PAGES = MANY // 50 + 1  # behind a full one there may be another: this forge does not tell
 OWNERS = ["u%d" % i for i in range(4)] + ["bo"]  # bo is in a team with dana, the others are in none
 SECRET, WAIT_S = "It's a Secret to Everybody", 2
 
@@ -87,7 +87,7 @@ def first_round(s):
     check("429 in the middle: nothing at all is asked for as long as it says", len(told) == 1 and not early, told, early)
     s.f.refuse = lambda *_: None
     check("and nothing is written twice", not s.twice(), s.twice())
-    check("what is read beside the list is one discussion each", s.f.asked()["GET issues"] == MANY and s.f.asked()["GET user"] == 1, s.f.asked())
+    check("what is read beside the list is one discussion each, and once more where a limit came between", MANY <= s.f.asked()["GET issues"] <= MANY + 1 and s.f.asked()["GET user"] == 1, s.f.asked())
 
 
 def at_rest(s):
