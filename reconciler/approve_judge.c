@@ -247,19 +247,26 @@ said_of(const struct approve_said *said)
 		.author_unknown = said->author_unknown };
 }
 
-static bool
-weighs(void *ctx, struct arena *mem, const struct changeset *c, const struct approve_said *said, const char *voice)
+/* Mostly the first paths tell it of everybody. */
+static void
+weigh(void *ctx, struct arena *mem, const struct changeset *c, const struct approve_said *said, bool *has_say)
 {
 	struct judge *j = ctx;
 	struct approval_said s = said_of(said);
+	size_t left = said->nvoices;
 
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t k = 0; k < said->nvoices; k++)
+		has_say[k] = false;
+	for (size_t i = 0; i < c->n && left; i++) {
 		struct approval_part part;
+		bool read = need_of(j, &c->items[i], mem, &part, NULL) == 0;
 
-		if (need_of(j, &c->items[i], mem, &part, NULL) < 0 || approval_weighs(j->rules, &part, &s, voice))
-			return true;
+		for (size_t k = 0; k < said->nvoices; k++)
+			if (!has_say[k] && (!read || approval_weighs(j->rules, &part, &s, said->voices[k]))) {
+				has_say[k] = true;
+				left--;
+			}
 	}
-	return false;
 }
 
 static int
@@ -308,7 +315,7 @@ judge_new(struct git_repo *g)
 	j->mem = arena_new(RULES_ARENA);
 	j->entry = arena_new(ENTRY_ARENA);
 	j->face = (struct approve_judge){ .ctx = j, .policy = policy, .asks_nothing = asks_nothing, .person = person, .logs_in = logs_in,
-		.reviews = reviews, .account = account, .author = author, .weighs = weighs, .enough = enough };
+		.reviews = reviews, .account = account, .author = author, .weigh = weigh, .enough = enough };
 	return j;
 }
 

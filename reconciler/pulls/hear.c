@@ -272,7 +272,7 @@ hear_merged(struct pulls *p, const struct now *n, struct memo *m, struct err *e)
 	struct review *r;
 	int rc;
 
-	if (!merged_waits(p, n, m) || !merged_due(p, m))
+	if (!commit_waits(p, n, m->merged) || !merged_due(p, m))
 		return 0;
 	if (!p->budget) {
 		p->unfinished = true;

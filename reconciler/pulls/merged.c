@@ -127,7 +127,7 @@ find_one(struct pulls *p, const struct now *n, struct memo *m, struct err *e)
 
 	if (!is_in(p, n, m))
 		return 0;
-	if ((!*m->main || merged_waits(p, n, m)) && (rc = bring_head(p, m, e)) < 0)
+	if ((!*m->main || commit_waits(p, n, m->merged)) && (rc = bring_head(p, m, e)) < 0)
 		return rc;
 	if (!*m->main)
 		plan_merged(p, m);

@@ -204,8 +204,8 @@ void reviews_fold(enum forge_kind kind, const char *head, const struct forge_rev
 /* What the head of a merged one changed since it left main. ERR_NOTFOUND: commits are missing here. In mem. */
 int merged_change(struct pulls *p, const struct memo *m, struct arena *mem, struct changeset *out, struct oid *fork, struct err *e) MUST_USE;
 
-/* Whether the commit of a merged one may still need reviews. */
-bool merged_waits(struct pulls *p, const struct now *n, const struct memo *m);
+/* Mode forge: whether a commit of main waits for voices, or may yet: it is not judged, or not even here. */
+bool commit_waits(struct pulls *p, const struct now *n, const char *hex);
 
 /* Those of merged ones, in the state folder. */
 void reviews_take(struct pulls *p);                                /* from the file into memos */

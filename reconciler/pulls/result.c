@@ -115,7 +115,7 @@ check_apply(struct result *r, bool taken, struct forge_status *s)
 
 	s->context = "berth/apply";
 	s->state = r->stuck || waits ? FORGE_FAILURE : taken && r->settled == n ? FORGE_SUCCESS : FORGE_PENDING;
-	r->fresh = s->state == FORGE_FAILURE && r->n->mode == APPROVAL_FORGE && clock_now() < r->m->since + FRESH_S && merged_waits(r->p, r->n, r->m);
+	r->fresh = s->state == FORGE_FAILURE && clock_now() < r->m->since + FRESH_S && commit_waits(r->p, r->n, r->m->merged);
 	if (r->fresh) {
 		s->state = FORGE_PENDING;
 		s->description = "merged; its reviews are being read";
@@ -177,5 +177,5 @@ result_of(struct pulls *p, const struct now *n, struct memo *m, struct err *e)
 	if (!r.fresh && (m->nenvs || s.state == FORGE_SUCCESS) && (rc = say(&r, e)) < 0)
 		return rc;
 	/* a review may come late, and is asked for as long as it is waited for */
-	return s.state == FORGE_SUCCESS || (clock_now() > m->since + WATCH_S && !merged_waits(p, n, m));
+	return s.state == FORGE_SUCCESS || (clock_now() > m->since + WATCH_S && !commit_waits(p, n, m->merged));
 }

@@ -135,18 +135,15 @@ merged_change(struct pulls *p, const struct memo *m, struct arena *mem, struct c
 }
 
 bool
-merged_waits(struct pulls *p, const struct now *n, const struct memo *m)
+commit_waits(struct pulls *p, const struct now *n, const char *hex)
 {
-	struct oid merged;
+	struct oid id;
 
-	if (n->mode != APPROVAL_FORGE || !*m->merged || git_rev_parse(p->git, m->merged, &merged, NULL) < 0)
-		return n->mode == APPROVAL_FORGE && *m->merged;
-	if (!n->proof || git_is_ancestor(p->git, &merged, &n->proof->commit, NULL) != 1) /* not judged yet */
-		return true;
-	for (size_t i = 0; i < n->proof->nopen; i++)
-		if (oid_eq(&n->proof->open[i].commit, &merged))
-			return true;
-	return false;
+	if (n->mode != APPROVAL_FORGE)
+		return false;
+	if (!n->proof || git_rev_parse(p->git, hex, &id, NULL) < 0 || git_is_ancestor(p->git, &id, &n->proof->commit, NULL) != 1)
+		return true; /* not judged yet */
+	return proof_is_open(n->proof, &id);
 }
 
 /* -- the file ---------------------------------------------------------------------------------------------------------------------------------- */

@@ -49,29 +49,6 @@ add_new(struct pulls *p, const struct now *n, struct err *e)
 	return 0;
 }
 
-static bool
-is_open(const struct now *n, const char *hex)
-{
-	char open[OID_HEX];
-
-	for (size_t i = 0; n->proof && i < n->proof->nopen; i++) {
-		oid_hex(&n->proof->open[i].commit, open);
-		if (str_eq(open, hex))
-			return true;
-	}
-	return false;
-}
-
-/* Does it wait for voices, or may it yet? */
-static bool
-may_wait(struct pulls *p, const struct now *n, const char *hex)
-{
-	struct oid id;
-
-	return n->mode == APPROVAL_FORGE && (is_open(n, hex) || !n->proof || git_rev_parse(p->git, hex, &id, NULL) < 0 ||
-	                                     git_is_ancestor(p->git, &id, &n->proof->commit, NULL) != 1);
-}
-
 /* Those that came with a merge that is known need no question; a push is remembered for as long as it waits. */
 static void
 settle(struct pulls *p, const struct now *n)
@@ -83,7 +60,7 @@ settle(struct pulls *p, const struct now *n)
 		if (*((struct memo *)v)->merged)
 			free(map_del(&p->commits, ((struct memo *)v)->merged));
 	for (size_t i = 0; map_next(&p->commits, &i, &hex, &v);)
-		if (((struct commit *)v)->direct && !may_wait(p, n, hex)) {
+		if (((struct commit *)v)->direct && !commit_waits(p, n, hex)) {
 			free(map_del(&p->commits, hex));
 			p->dirty = true;
 		}

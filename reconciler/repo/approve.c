@@ -38,9 +38,12 @@ note_voices(struct run *r, const struct changeset *c, const struct said *s, stru
 	struct approve_said said = { .voices = s->voices, .nvoices = s->nvoices, .authors = s->authors, .nauthors = s->nauthors, .author_unknown = s->author_unknown };
 	const char **voices = arena_array(r->mem, s->nvoices + 1, sizeof(*voices)), **how = arena_array(r->mem, s->nvoices + 1, sizeof(*how));
 	const struct approve_judge *j = r->a->judge;
+	bool *has_say = arena_array(r->scratch, s->nvoices + 1, sizeof(*has_say));
 
+	if (s->nvoices > 1)
+		j->weigh(j->ctx, r->scratch, c, &said, has_say);
 	for (size_t i = 0; i < s->nvoices; i++) {
-		if (s->nvoices > 1 && !str_eq(s->voices[i], s->emergency) && !j->weighs(j->ctx, r->scratch, c, &said, s->voices[i]))
+		if (s->nvoices > 1 && !has_say[i] && !str_eq(s->voices[i], s->emergency))
 			continue;
 		voices[d->nvoices] = arena_strdup(r->mem, s->voices[i]);
 		how[d->nvoices++] = s->how[i] ? arena_strdup(r->mem, s->how[i]) : NULL;

@@ -40,8 +40,8 @@ struct approve_judge {
 	const char *(*account)(void *ctx, const char *login);
 	/* Who an author's mail means, also one that only a forge writes; NULL: nobody known. */
 	const char *(*author)(void *ctx, const char *mail);
-	/* Has this voice a say in any part of it? Under the policy by which it was enough. */
-	bool (*weighs)(void *ctx, struct arena *mem, const struct changeset *c, const struct approve_said *said, const char *voice);
+	/* has_say[i]: said->voices[i] has a say in some part of it, under the policy by which it was enough. */
+	void (*weigh)(void *ctx, struct arena *mem, const struct changeset *c, const struct approve_said *said, bool *has_say);
 	/* Is it enough? *missing NULL: yes; else a line in mem, and how many voices lack. */
 	int (*enough)(void *ctx, struct arena *mem, const struct oid *tree, const struct changeset *c, const struct approve_said *said,
 	              const char **missing, unsigned *lacks, struct err *e);

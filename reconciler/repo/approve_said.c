@@ -55,15 +55,6 @@ approve_seen(struct run *r, const struct evidence *v)
 	return proof_seen(r->t, id, r->a->now);
 }
 
-static bool
-is_open(const struct proof *t, const struct oid *commit)
-{
-	for (size_t i = 0; i < t->nopen; i++)
-		if (oid_eq(&t->open[i].commit, commit))
-			return true;
-	return false;
-}
-
 /* A review is of a merge, and only for the commit that it made: the same content that somebody pushes is nobody's review. */
 static bool
 review_is_of(struct run *r, const struct review *w, const struct oid *commit)
@@ -74,7 +65,7 @@ review_is_of(struct run *r, const struct review *w, const struct oid *commit)
 		return oid_zero(&w->merged) && oid_eq(&w->head, r->open_head);
 	if (oid_zero(&w->merged))
 		return false;
-	return commit ? oid_eq(&w->merged, commit) : is_open(r->t, &w->merged);
+	return commit ? oid_eq(&w->merged, commit) : proof_is_open(r->t, &w->merged);
 }
 
 /* Nothing is remembered for keys that are nobody's: there is no end of them. */

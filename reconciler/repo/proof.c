@@ -343,12 +343,20 @@ proof_use(struct proof *t, const char *key)
 	t->dirty = true;
 }
 
-void
-proof_open(struct proof *t, const struct oid *commit, int64_t seen)
+bool
+proof_is_open(const struct proof *t, const struct oid *commit)
 {
 	for (size_t i = 0; i < t->nopen; i++)
 		if (oid_eq(&t->open[i].commit, commit))
-			return;
+			return true;
+	return false;
+}
+
+void
+proof_open(struct proof *t, const struct oid *commit, int64_t seen)
+{
+	if (proof_is_open(t, commit))
+		return;
 	if (t->nopen == PROOF_OPEN_MAX)
 		proof_close(t, &t->open[0].commit);
 	t->open = need(reallocarray(t->open, t->nopen + 1, sizeof(*t->open)));

@@ -56,4 +56,5 @@ bool proof_used(const struct proof *t, const char *key);
 void proof_use(struct proof *t, const char *key);
 void proof_open(struct proof *t, const struct oid *commit, int64_t seen); /* the oldest goes when there are too many */
 void proof_close(struct proof *t, const struct oid *commit);
+bool proof_is_open(const struct proof *t, const struct oid *commit);
 void proof_broke(struct proof *t, const struct oid *commit, int64_t when, const char *who, const char *reason);

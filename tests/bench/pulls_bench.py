@@ -35,15 +35,7 @@ def setting(name, usual):
 
 
 def run_ms(pid):
-    """Processor time of all threads of a process."""
-    ns = 0
-    for t in os.listdir("/proc/%d/task" % pid):
-        try:
-            with open("/proc/%d/task/%s/schedstat" % (pid, t), encoding="ascii") as f:
-                ns += int(f.read().split()[0])
-        except OSError:
-            pass  # a thread that has ended
-    return ns / 1e6
+    return bench.run_ns(pid) / 1e6
 
 
 def least_ms(argv):

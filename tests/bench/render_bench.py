@@ -128,18 +128,6 @@ def total(pairs):
 # -- one among many ----------------------------------------------------------------------------------------------------
 
 
-def run_ns(pid):
-    """Processor time of all threads of a process, in nanoseconds."""
-    ns = 0
-    for t in os.listdir("/proc/%d/task" % pid):
-        try:
-            with open("/proc/%d/task/%s/schedstat" % (pid, t), encoding="ascii") as f:
-                ns += int(f.read().split()[0])
-        except OSError:
-            pass  # a thread that has ended
-    return ns
-
-
 def daemon_part(repo, n, count):
     """Milliseconds of processor time a commit of one changed environment, with what the daemon uses at rest taken off."""
     ids, log = bench.feed(repo, count, n), open(repo + ".log", "wb")
@@ -149,17 +137,17 @@ def daemon_part(repo, n, count):
     try:
         moved(repo, STATUS, "", 300)
         time.sleep(1)
-        at, ns = time.monotonic(), run_ns(p.pid)
+        at, ns = time.monotonic(), bench.run_ns(p.pid)
         time.sleep(3)
-        rest = (run_ns(p.pid) - ns) / (time.monotonic() - at)
+        rest = (bench.run_ns(p.pid) - ns) / (time.monotonic() - at)
         costs = []
         for commit in ids:
-            before, at, ns = (ref(repo, RENDERED), ref(repo, STATUS)), time.monotonic(), run_ns(p.pid)
+            before, at, ns = (ref(repo, RENDERED), ref(repo, STATUS)), time.monotonic(), bench.run_ns(p.pid)
             git(repo, "update-ref", "refs/heads/main", commit)
             moved(repo, RENDERED, before[0])
             moved(repo, STATUS, before[1])
             time.sleep(0.05)
-            costs.append((run_ns(p.pid) - ns - rest * (time.monotonic() - at)) / 1e6)
+            costs.append((bench.run_ns(p.pid) - ns - rest * (time.monotonic() - at)) / 1e6)
     finally:
         p.send_signal(signal.SIGTERM)
         p.wait(60)

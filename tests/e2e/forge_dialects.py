@@ -21,13 +21,43 @@ def urls(base, names):
     return {name: base + ("" if name == "url" else "/" + name[:-4]) for name in names.split()}
 
 
-class GitHub:
+class Dialect:
+    """What both do alike. no_path, no_pull: what they say where there is nothing."""
+    no_path = no_pull = "Not Found"
+
+    def __init__(self, forge, root):
+        self.f, self.root = forge, root
+
+    def given(self, shape, value, status=200, headers=None):
+        self.f.check(shape, value, shape)
+        return status, headers or {}, value
+
+    def listed(self, shape, items, query, path):
+        page, headers = self.f.page(items, query, path)
+        return self.given("[@%s]" % shape, page, 200, headers)
+
+    def route(self, rows, method, path, query, body, who):
+        """rows: verb, pattern below the repository, method."""
+        rest = path[len(self.root):] if path.startswith(self.root + "/") else ""
+        for verb, pattern, fn in rows:
+            m = re.fullmatch(pattern, rest)
+            if m and verb == method:
+                return fn(path, query, body, who, *(int(g) if g.isdigit() and len(g) < 20 else g for g in m.groups()))
+        self.f.note_wrong("%s %s is not known" % (method, path))
+        raise Refused(404, self.no_path)
+
+    def pull(self, number):
+        if number not in self.f.pulls:
+            raise Refused(404, self.no_pull)
+        return self.f.pulls[number]
+
+
+class GitHub(Dialect):
     kind, head_ref, api = "github", "refs/pull/%d/head", "/api/v3"
     unauthorized = {"message": "Bad credentials", "documentation_url": DOCS, "status": "401"}
 
     def __init__(self, forge):
-        self.f = forge
-        self.root = self.api + "/repos/" + forge.repo
+        super().__init__(forge, self.api + "/repos/" + forge.repo)
 
     # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -129,14 +159,6 @@ class GitHub:
 
     limits = (primary_limit, secondary_limit)
 
-    def given(self, shape, value, status=200, headers=None):
-        self.f.check(shape, value, shape)
-        return status, headers or {}, value
-
-    def listed(self, shape, items, query, path):
-        page, headers = self.f.page(items, query, path)
-        return self.given("[@%s]" % shape, page, 200, headers)
-
     def answer(self, method, path, query, body, who):
         if path == self.api + "/user":
             some = {k: 0 for k in ("followers", "following", "public_gists", "public_repos")}
@@ -146,23 +168,12 @@ class GitHub:
             may = {k: k not in ("admin", "maintain") for k in ("admin", "maintain", "push", "triage", "pull")}
             return self.given("full-repository", {**self.repository(), "permissions": may, "network_count": 0, "subscribers_count": 0}, 200,
                               {"X-OAuth-Scopes": "repo", "X-Accepted-OAuth-Scopes": "repo"})
-        rest = path[len(self.root):] if path.startswith(self.root + "/") else ""
         rows = (("GET", r"/pulls", self.list_pulls), ("GET", r"/pulls/(\d+)", self.one_pull), ("GET", r"/pulls/(\d+)/reviews", self.list_reviews),
                 ("POST", r"/pulls/(\d+)/reviews", self.post_review), ("POST", r"/statuses/(\w+)", self.post_status),
                 ("GET", r"/issues/(\d+)/comments", self.list_comments), ("POST", r"/issues/(\d+)/comments", self.post_comment),
                 ("GET", r"/issues/(\d+)/events", self.list_events),
                 ("PATCH", r"/issues/comments/(\d+)", self.edit_comment), ("GET", r"/commits/(\w+)/pulls", self.of_commit))
-        for verb, pattern, fn in rows:
-            m = re.fullmatch(pattern, rest)
-            if m and verb == method:
-                return fn(path, query, body, who, *(int(g) if g.isdigit() and len(g) < 20 else g for g in m.groups()))
-        self.f.note_wrong("%s %s is not known" % (method, path))
-        raise Refused(404, "Not Found")
-
-    def pull(self, number):
-        if number not in self.f.pulls:
-            raise Refused(404, "Not Found")
-        return self.f.pulls[number]
+        return self.route(rows, method, path, query, body, who)
 
     def list_pulls(self, path, query, _body, _who):
         self.f.only("GET pulls", query, "state", "head", "base", "sort", "direction", "per_page", "page")
@@ -302,13 +313,13 @@ class GitHub:
         return "issue_comment", {"action": "created", "issue": issue, "comment": self.comment(p, c), "repository": self.repository(), "sender": self.user(c.author)}
 
 
-class GitLab:
+class GitLab(Dialect):
     kind, head_ref, api = "gitlab", "refs/merge-requests/%d/head", "/api/v4"
     unauthorized = {"message": "401 Unauthorized"}
+    no_path, no_pull = "404 Not Found", "404 Not found"
 
     def __init__(self, forge):
-        self.f = forge
-        self.root = self.api + "/projects/" + urllib.parse.quote(forge.repo, safe="")
+        super().__init__(forge, self.api + "/projects/" + urllib.parse.quote(forge.repo, safe=""))
 
     # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -381,14 +392,6 @@ class GitLab:
 
     limits = (lambda self, until: self.throttled(until), lambda self, until: self.notes_limit(until))
 
-    def given(self, shape, value, status=200, headers=None):
-        self.f.check(shape, value, shape)
-        return status, headers or {}, value
-
-    def listed(self, shape, items, query, path):
-        page, headers = self.f.page(items, query, path)
-        return self.given("[@%s]" % shape, page, 200, headers)
-
     def answer(self, method, path, query, body, who):
         if path == self.api + "/user":
             return self.given("current-user", {**self.user(who), "bot": True})
@@ -402,23 +405,12 @@ class GitLab:
                                           "star_count": 0, "ssh_url_to_repo": "git@forge.example", "http_url_to_repo": self.f.url(), "web_url": WEB + self.f.repo,
                                           "visibility": "private", "readme_url": None, "avatar_url": None, "created_at": self.time(0), "last_activity_at": self.time(0),
                                           "tag_list": [], "topics": [], "namespace": {"id": 1, "path": "lab"}, "permissions": access})
-        rest = path[len(self.root):] if path.startswith(self.root + "/") else ""
         rows = (("GET", r"/merge_requests", self.list_pulls), ("GET", r"/merge_requests/(\d+)", self.one_pull), ("GET", r"/merge_requests/(\d+)/approvals", self.approvals),
                 ("GET", r"/merge_requests/(\d+)/versions", self.versions), ("GET", r"/merge_requests/(\d+)/notes", self.list_comments),
                 ("POST", r"/merge_requests/(\d+)/notes", self.post_comment), ("PUT", r"/merge_requests/(\d+)/notes/(\d+)", self.edit_comment),
                 ("POST", r"/merge_requests/(\d+)/discussions", self.post_discussion), ("POST", r"/statuses/(\w+)", self.post_status),
                 ("GET", r"/repository/commits/(\w+)/merge_requests", self.of_commit), ("GET", r"/repository/commits/(\w+)/statuses", self.list_statuses))
-        for verb, pattern, fn in rows:
-            m = re.fullmatch(pattern, rest)
-            if m and verb == method:
-                return fn(path, query, body, who, *(int(g) if g.isdigit() and len(g) < 20 else g for g in m.groups()))
-        self.f.note_wrong("%s %s is not known" % (method, path))
-        raise Refused(404, "404 Not Found")
-
-    def pull(self, number):
-        if number not in self.f.pulls:
-            raise Refused(404, "404 Not found")
-        return self.f.pulls[number]
+        return self.route(rows, method, path, query, body, who)
 
     def list_pulls(self, path, query, _body, _who):
         self.f.only("GET merge_requests", query, "state", "order_by", "sort", "per_page", "page", "target_branch", "updated_after")

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -7,23 +7,12 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "forge_html.h"
 #include "status/comment.h"
 #include "status/markdown.h"
 #include "with_arena.h"
 
 #define HEAD "0123456789abcdef0123456789abcdef01234567"
-
-static size_t
-times(const char *s, const char *what)
-{
-	size_t n = 0;
-
-	while ((s = strstr(s, what))) {
-		s += strlen(what);
-		n++;
-	}
-	return n;
-}
 
 static struct planned_row
 row(const char *unit, enum planned_kind kind)
