@@ -83,7 +83,10 @@ class Story:
         return "\n".join(c.body for c in self.f.of(number))
 
     def once(self, number):
-        return len(self.f.of(number)) == 1
+        """One comment with the plan. GitLab shows as a comment, too, what else is said of findings at their lines."""
+        comments = self.f.of(number)
+        others = [c for c in comments if not c.body.startswith(MARK)]
+        return len(comments) - len(others) == 1 and (not others or self.kind == "gitlab" and all(c.body.startswith("berth: ") for c in others))
 
     def refused(self, who, number, **how):
         try:
