@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "parse/kinds.h"
 #include "plan/guard.h"
 #include "preview_holds.h"
 #include "preview_sums.h"
@@ -377,12 +378,11 @@ shared_units(struct run *p, struct err *e)
 static bool
 touch(struct run *p, const char *path)
 {
-	const char *owner = path + strlen("envs/"), *slash;
+	const char *owner = path_env_owner(p->mem, path);
 
-	if (strncmp(path, "envs/", strlen("envs/")) != 0 || !(slash = strchr(owner, '/')))
-		return false;
-	(void)map_put(&p->touched, arena_strndup(p->mem, owner, (size_t)(slash - owner)), p);
-	return true;
+	if (owner)
+		(void)map_put(&p->touched, owner, p);
+	return owner != NULL;
 }
 
 /* Whose files differ; false when something else differs. */

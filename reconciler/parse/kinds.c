@@ -141,10 +141,20 @@ path_classify(struct arena *mem, const char *path, struct path_info *out)
 }
 
 const char *
+path_env_owner(struct arena *mem, const char *path)
+{
+	if (!str_starts(path, "envs/") || !strchr(path + 5, '/'))
+		return NULL;
+	return arena_strndup(mem, path + 5, strcspn(path + 5, "/"));
+}
+
+const char *
 path_owner(struct arena *mem, const char *path)
 {
-	if (str_starts(path, "envs/") && strchr(path + 5, '/'))
-		return arena_strndup(mem, path + 5, strcspn(path + 5, "/"));
+	const char *owner = path_env_owner(mem, path);
+
+	if (owner)
+		return owner;
 	if (str_starts(path, "users/") && str_ends(path, ".yaml") && strlen(path) > 11)
 		return arena_strndup(mem, path + 6, strlen(path) - 11);
 	return NULL;

@@ -36,6 +36,9 @@ struct path_info {
 /* Classifies; strings go into mem. */
 void path_classify(struct arena *mem, const char *path, struct path_info *out);
 
+/* "alice" of "envs/alice/…", NULL of any other path. */
+const char *path_env_owner(struct arena *mem, const char *path);
+
 /*
  * The owner whose own file this is ("envs/alice/setup.sh", "users/alice.yaml"), NULL for what belongs to nobody. Others may
  * depend on it too.

@@ -84,9 +84,11 @@ command_read(const char *body, struct command *out)
 
 /* -- answering --------------------------------------------------------------------------------------------------------------------------------- */
 
-static const struct comment_command plan_again = { PREFIX " plan", "look at it again now" };
-static const struct comment_command all[] = { { PREFIX " plan", "look at it again now" },
-	                                      { PREFIX " approve COMMIT", "approve the newest commit: twelve digits of it or more" } };
+/* The first always, all of them where comments count. */
+static const struct comment_command commands[] = {
+	{ PREFIX " plan", "look at it again now" },
+	{ PREFIX " approve COMMIT", "approve the newest commit: twelve digits of it or more" },
+};
 
 /* Where a comment can be trusted to be as it was written: GitLab's times tell milliseconds. */
 static bool
@@ -99,7 +101,7 @@ const struct comment_command *
 command_list(const struct pulls *p, const struct now *n, size_t *count)
 {
 	*count = counts_comments(p, n) ? 2 : 1;
-	return *count == 2 ? all : &plan_again;
+	return commands;
 }
 
 static void

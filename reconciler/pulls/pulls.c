@@ -257,7 +257,7 @@ one_turn(struct pulls *p, struct err *e)
 static int64_t
 next_look(const struct pulls *p)
 {
-	int64_t now = clock_mono_ms(), ms = p->unfinished ? 0 : p->c.interval_ms;
+	int64_t now = clock_mono_ms(), ms = p->unfinished ? 0 : p->c.interval_ms, first = unseen_at(p);
 	void *v;
 
 	for (size_t i = 0; map_next(&p->memos, &i, NULL, &v);) {
@@ -268,7 +268,7 @@ next_look(const struct pulls *p)
 		if (hear_at(m) > now && hear_at(m) - now < ms)
 			ms = hear_at(m) - now;
 	}
-	return unseen_at(p) > now && unseen_at(p) - now < ms ? unseen_at(p) - now : ms;
+	return first > now && first - now < ms ? first - now : ms;
 }
 
 /* Says the same trouble once, and when it is over. Returns how long to wait. */

@@ -8,20 +8,10 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
+#include "parse/kinds.h"
 #include "pulls/priv.h"
 
 #define OWNERS_MAX 64 /* of one move of main; more concerns everybody */
-
-/* "alice" of "envs/alice/…", NULL of any other path. */
-static const char *
-owner_of(struct arena *mem, const char *path)
-{
-	const char *owner = path + strlen("envs/"), *slash;
-
-	if (!str_starts(path, "envs/") || !(slash = strchr(owner, '/')))
-		return NULL;
-	return arena_strndup(mem, owner, (size_t)(slash - owner));
-}
 
 /* False: that cannot be told. Who has no file is in none. */
 static bool
@@ -50,7 +40,7 @@ one_path(void *ctx, const struct git_change *ch, struct err *e)
 {
 	struct arena *AUTO_ARENA mem = arena_new(65536);
 	struct drift *d = ctx;
-	const char *owner = strlen(ch->path) <= 4096 ? owner_of(mem, ch->path) : NULL;
+	const char *owner = strlen(ch->path) <= 4096 ? path_env_owner(mem, ch->path) : NULL;
 
 	(void)e;
 	if (owner)
@@ -132,7 +122,7 @@ any_concerned(struct pulls *p, const struct now *n, const struct changeset *c, s
 	if (!p->drift.owners.live)
 		return false;
 	for (size_t i = 0; i < c->n; i++) {
-		const char *owner = owner_of(mem, c->items[i].path);
+		const char *owner = path_env_owner(mem, c->items[i].path);
 
 		if (!owner || !c->items[i].new_mode)
 			return true;
